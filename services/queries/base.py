@@ -1,0 +1,124 @@
+"""What every query takes and gives: filters and a window in, an answer with its freshness out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from services.vocabulary import Freshness
+
+MILLIS = timedelta(milliseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_millis(at: datetime) -> int:
+    """Epoch milliseconds of an aware datetime."""
+    return (at - EPOCH) // MILLIS
+
+
+def from_millis(value: int | None) -> datetime | None:
+    """An aware UTC datetime from epoch milliseconds; None stays None."""
+    return None if value is None else EPOCH + value * MILLIS
+
+
+def iso(value: int | None) -> str | None:
+    """ISO 8601 UTC, as JSON and URLs have it; None stays None."""
+    at = from_millis(value)
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when to when, aware UTC, end excluded; `why` says in words how it was chosen."""
+
+    start: datetime
+    end: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a person narrowed the picture to; the URL's parameters hold just these."""
+
+    product: str | None = None
+    environment: str | None = None
+    window: Window | None = None
+    text: str | None = None
+    state: str | None = None
+    project: str | None = None
+    kind: str | None = None
+    selected: str | None = None
+    """Text id (source:kind:native) of the one thing that is opened."""
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """How good our copy of one stream is, and why."""
+
+    name: str
+    kind: str
+    """The source's family: gitlab, terraform, vertex, bigquery."""
+    stream: str
+    status: Freshness
+    as_of: datetime | None
+    reason: str | None = None
+    mend: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query found, and how far it can be trusted. `data` is JSON-like, as the envelope has it."""
+
+    view: str
+    data: Mapping[str, Any]
+    as_of: datetime
+    """When the answer was read from the store."""
+    window: Window | None = None
+    sources: tuple[SourceHealth, ...] = ()
+    """Only the streams that this answer rests on."""
+    shown: int | None = None
+    of: int | None = None
+    """Where shown < of, the answer was cut, and says so."""
+    empty_because: str | None = None
+    """Where there is nothing to show: why, and what would fill it."""
+
+    @property
+    def truncated(self) -> dict[str, int] | None:
+        if self.shown is None or self.of is None or self.shown >= self.of:
+            return None
+        return {"shown": self.shown, "of": self.of}
+
+    def envelope(self) -> dict[str, Any]:
+        """The one shape that scripts, the API and tests read."""
+        window = self.window
+        return {
+            "view": self.view,
+            "as_of": iso(to_millis(self.as_of)),
+            "window": None if window is None else {
+                "from": iso(to_millis(window.start)), "to": iso(to_millis(window.end)),
+            },
+            "sources": [
+                {
+                    "name": health.name, "kind": health.kind, "stream": health.stream, "status": str(health.status),
+                    "as_of": None if health.as_of is None else iso(to_millis(health.as_of)), "reason": health.reason,
+                }
+                for health in self.sources
+            ],
+            "truncated": self.truncated,
+            "data": dict(self.data),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A query that has a name: what the command line, the API and a page ask by."""
+
+    name: str
+    title: str
+    ask: Any
+    """(connection: sqlalchemy Connection, config: Config, filters: Filters, now: datetime) -> Answer"""
+    needs: tuple[str, ...] = field(default_factory=tuple)
+    """Streams as family.stream, for example gitlab.pipelines."""
