@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import time, timedelta
+from datetime import time as TimeOfDay  # noqa: N812 - a field below is named "time"
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -65,7 +66,7 @@ class Standup(Section):
     """When the team meets; *since the last standup* is the window of Today."""
 
     days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
-    time: time = time(9, 30)
+    time: TimeOfDay = TimeOfDay(9, 30)
 
 
 class Environment(Section):
