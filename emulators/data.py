@@ -105,12 +105,17 @@ class VertexData:
 
     Collections: pipelineJobs, schedules, customJobs, models (the default version of each),
     modelVersions (key `…/models/ID@VERSION`), evaluations, endpoints, modelDeploymentMonitoringJobs,
-    featureGroups, features, featureOnlineStores, featureViews, featureViewSyncs.
+    featureGroups, features, featureOnlineStores, featureViews, featureViewSyncs;
+    and monitoringStats (name of a monitoring job -> list of its ModelMonitoringStatsAnomalies).
     """
 
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     denied: dict[str, int] = field(default_factory=dict)
     """Prefix of a resource name or a collection's name -> the status to answer with."""
+    disabled: set[str] = field(default_factory=set)
+    """Projects (as resource names write them) in which the Vertex AI API is not switched on: 403 SERVICE_DISABLED."""
+    numbers: dict[str, str] = field(default_factory=dict)
+    """Project id -> project number, where resource names carry the number; requests may use either."""
 
     def items(self, collection: str) -> dict[str, Any]:
         return self.resources.setdefault(collection, {})

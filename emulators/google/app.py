@@ -1,0 +1,43 @@
+"""One ASGI app for the local Google Cloud: Vertex AI, Cloud Storage and BigQuery, told apart by their paths."""
+
+from __future__ import annotations
+
+import gzip
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from emulators.data import Upstreams
+from emulators.google import storage, vertex
+from emulators.google.answers import Refusal, refuse
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def make_app(upstreams: Upstreams) -> ASGIApp:
+    """Serves the three services for the real clients with `api_endpoint` set to this server's address."""
+
+    def respond(request: Request, body: bytes) -> Response:
+        path = request.url.path
+        try:
+            with upstreams.lock:
+                now = upstreams.refresh()
+                if "/storage/v1/b" in path:
+                    return storage.answer(upstreams, request, body, now)
+                if path.startswith("/v1/"):
+                    return vertex.answer(upstreams, request, body)
+            raise refuse(404, f"The path '{path}' is not served here.")
+        except Refusal as refusal:
+            return refusal.response()
+
+    async def handle(request: Request) -> Response:
+        body = await request.body()
+        if request.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        return await run_in_threadpool(respond, request, body)
+
+    return Starlette(routes=[Route("/{path:path}", handle, methods=METHODS)])
