@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from services.timestamps import from_millis, iso, to_millis
 from services.vocabulary import Freshness
 
-MILLIS = timedelta(milliseconds=1)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def to_millis(at: datetime) -> int:
-    """Epoch milliseconds of an aware datetime."""
-    return (at - EPOCH) // MILLIS
-
-
-def from_millis(value: int | None) -> datetime | None:
-    """An aware UTC datetime from epoch milliseconds; None stays None."""
-    return None if value is None else EPOCH + value * MILLIS
-
-
-def iso(value: int | None) -> str | None:
-    """ISO 8601 UTC, as JSON and URLs have it; None stays None."""
-    at = from_millis(value)
-    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
+__all__ = ["Answer", "Filters", "SourceHealth", "View", "Window", "from_millis", "iso", "to_millis"]
 
 @dataclass(frozen=True, slots=True)
 class Window:
