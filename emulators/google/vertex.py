@@ -136,10 +136,11 @@ def _check_parameters(collection: Collection, query: Query) -> None:
 def _rows(data: VertexData, parent: str, key: str, collection: Collection, query: Query) -> list[Message]:
     wanted = compile_filter(query.get("filter", ""), collection.fields, collection.type().pb().DESCRIPTOR)
     separator = "@" if key == "modelVersions" else f"/{key}/"
+    starts = [owner + separator for owner in ([parent] if key == "modelVersions" else _owners(data, parent))]
     rows = [
         pb
         for name, resource in data.items(key).items()
-        if name.startswith(parent + separator) and "/" not in name[len(parent) + len(separator) :]
+        if any(name.startswith(start) and "/" not in name[len(start) :] for start in starts)
         for pb in [type(resource).pb(resource)]
         if wanted(pb)
     ]
@@ -151,6 +152,16 @@ def _rows(data: VertexData, parent: str, key: str, collection: Collection, query
             raise BadFilter(f"ordering by '{part}' is not supported")
         rows.sort(key=lambda row: _sortable(row, field), reverse=direction.strip() == "desc")
     return rows
+
+
+def _owners(data: VertexData, parent: str) -> list[str]:
+    """A model without a version is its default version: what hangs on either name belongs to both."""
+    base, _, version = parent.partition("@")
+    model = data.items("models").get(base)
+    if model is None:
+        return [parent]
+    default = version in ("", "default", model.version_id)
+    return [base, f"{base}@{model.version_id}"] if default else [parent]
 
 
 def _sortable(row: Message, field: str) -> tuple[bool, Any]:
@@ -233,7 +244,7 @@ def _anomalies(data: VertexData, name: str, body: bytes, query: Query) -> Respon
         raise refuse(400, f"Invalid JSON payload received. {error}") from error
     if not asked.deployed_model_id or not asked.objectives:
         raise refuse(400, "deployed_model_id and objectives are required.")
-    objectives = {objective.type for objective in asked.objectives}
+    objectives = {objective.type_ for objective in asked.objectives}
     response = Answer.pb()()
     for stats in data.items("monitoringStats").get(name, []):
         pb = type(stats).pb(stats)
