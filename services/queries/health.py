@@ -1,0 +1,110 @@
+"""How good our copy of each source is, and whether the collector is alive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from services.config import Config
+from services.queries.base import SourceHealth, from_millis, to_millis
+from services.store import schema
+from services.vocabulary import Freshness
+
+HEARTBEAT_LIMIT = timedelta(seconds=60)
+"""A collector that was silent for longer is reported as down, however fresh the rows look."""
+
+DEFAULT_PROMISE_MS = 5 * 60 * 1000
+ORDER = (Freshness.BROKEN, Freshness.NO_ACCESS, Freshness.STALE, Freshness.NEVER, Freshness.FRESH)
+"""Worst first."""
+
+_REFUSED = {"no-access": Freshness.NO_ACCESS, "unreadable": Freshness.BROKEN, "bug": Freshness.BROKEN}
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Whether the process that reads the sources is alive."""
+
+    heartbeat: datetime | None
+    """When it last said so; None where it never did."""
+    alive: bool
+
+
+def collector(conn: Connection, now: datetime) -> Collector:
+    """The collector's last heartbeat, and whether it is at most 60 s old."""
+    at = from_millis(conn.execute(select(schema.meta.c.at).where(schema.meta.c.key == "heartbeat")).scalar())
+    return Collector(at, at is not None and now - at <= HEARTBEAT_LIMIT)
+
+
+def freshness(row: Any, now: datetime) -> Freshness:
+    """How good our copy of one stream and scope is; `row` is a row of stream_state.
+
+    A refusal or an unreadable answer is told as such even while the copy is young; a limit or an outage lets the
+    copy age until it breaks its promise (`stale_after`).
+    """
+    if row.status in _REFUSED:
+        return _REFUSED[row.status]
+    if row.good_at is None:
+        return Freshness.BROKEN if row.status == "unreachable" else Freshness.NEVER
+    age = to_millis(now) - row.good_at
+    return Freshness.STALE if age > (row.stale_after_ms or DEFAULT_PROMISE_MS) else Freshness.FRESH
+
+
+def stream_rows(conn: Connection) -> list[Row[Any]]:
+    """All rows of stream_state with the name and the family of their source; a few dozen."""
+    return list(
+        conn.execute(
+            select(schema.source.c.name, schema.source.c.family, schema.stream_state)
+            .join(schema.source, schema.source.c.id == schema.stream_state.c.source_id)
+            .order_by(schema.source.c.id, schema.stream_state.c.stream, schema.stream_state.c.scope)
+        )
+    )
+
+
+def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ...] = ()) -> tuple[SourceHealth, ...]:
+    """The streams that an answer rests on (`family.stream`; all where none is named), worst scope first.
+
+    Streams whose feature is off are left out. A configured source that was never read stands there as *never*, so
+    that nothing is silently absent.
+    """
+    known: dict[tuple[str, str, str], list[Row[Any]]] = {}
+    for row in stream_rows(conn):
+        known.setdefault((row.name, row.family, row.stream), []).append(row)
+    found = []
+    for source in config.source:
+        streams = {stream for name, family, stream in known if (name, family) == (source.name, source.kind)}
+        wanted = {need.partition(".")[2] for need in needs if need.partition(".")[0] == source.kind}
+        for stream in sorted(wanted if needs else streams) or ([] if needs else ["*"]):
+            rows = known.get((source.name, source.kind, stream), [])
+            if rows and all(row.status == "off" for row in rows):
+                continue
+            found.append(_told(source.name, source.kind, stream, [row for row in rows if row.status != "off"], now))
+    return tuple(found)
+
+
+def _told(name: str, kind: str, stream: str, rows: list[Row[Any]], now: datetime) -> SourceHealth:
+    if not rows:
+        return SourceHealth(name, kind, stream, Freshness.NEVER, None, "not read yet")
+    worst = min(rows, key=lambda row: (ORDER.index(freshness(row, now)), row.good_at or 0))
+    as_of = None if worst.good_at is None else from_millis(min(row.good_at for row in rows if row.good_at is not None))
+    return SourceHealth(name, kind, stream, freshness(worst, now), as_of, _reason(worst), worst.mend)
+
+
+def _reason(row: Row[Any]) -> str | None:
+    """Why, in words: the error; else how far the first fill is."""
+    if row.status == "limited" and row.resume_at is not None:
+        resume = from_millis(row.resume_at)
+        return f"{row.error or 'the source asked for a pause'}; next try {resume:%H:%M} UTC"
+    if row.error and row.status != "ok":
+        return str(row.error)
+    if row.fill_progress is not None and row.filled_at is None:
+        return f"first fill {row.fill_progress:.0%} done"
+    return None if row.good_at is not None else "not read yet"
+
+
+def worst_freshness(healths: Iterable[SourceHealth]) -> Freshness | None:
+    """The one word for many streams; None where there are none."""
+    return min((one.status for one in healths), key=ORDER.index, default=None)
