@@ -32,7 +32,7 @@ _SHORTEST = 6
 _KNOWN_LIMIT = 200_000
 _BREAK = re.compile(r"[\"']?[ \t]*[+\\]?[ \t]*(?:\r?\n|\\r\\n|\\n)[ \t]*[\"']?")
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{16,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{12,}")
 _URLSAFE = str.maketrans("-_", "+/")
 
 
@@ -85,7 +85,7 @@ def _forms(value: str) -> Iterator[str]:
         encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
         first, last = (0, 2, 3)[shift], len(encoded) - (0 if (shift + len(raw)) % 3 == 0 else 1)
         for form in {encoded[first:last], encoded[first:last].translate(str.maketrans("+/", "-_"))}:
-            if len(form) >= 2 * _SHORTEST or (shift == 0 and len(form) >= _SHORTEST):
+            if len(form) >= (_SHORTEST + 2 if shift else _SHORTEST):
                 yield form
     if shorter := value.strip("\"'"):
         yield shorter
@@ -176,7 +176,7 @@ def _hides_secret(word: str, known: Known | None, depth: int = 2) -> bool:
     for shift in range(min(4, len(word) - 8)):
         part = word[shift:]
         try:
-            inner = base64.b64decode(part[: len(part) // 4 * 4]).decode("latin-1")
+            inner = base64.b64decode(part[: len(part) - (len(part) % 4 == 1)] + "==").decode("latin-1")
         except binascii.Error:
             continue
         readable = sum(32 <= ord(char) < 127 or char in "\t\r\n" for char in inner)
@@ -227,6 +227,7 @@ def _across_lines(text: str, known: Known | None, plain: list[Span]) -> Iterator
         for piece in range(first, last + 1):
             inside = pieces[piece][max(0, start - joined_at[piece]) : end - joined_at[piece]]
             # a token that ends with its line is followed by a word: that word is no part of it
+            whole = whole or any(True for _ in _secrets(joined[start : joined_at[piece]], known))
             if piece > first and whole and not _continues(inside, pieces[piece]):
                 break
             begin = starts[piece] + max(0, start - joined_at[piece])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 Span = tuple[int, int]
 
@@ -17,7 +18,7 @@ _SPECIFIC = re.compile(
     r"|GOCSPX-[\w\-]{10,}"
     r"|ya29\.[\w.\-]{16,}"
     r"|whsec_[A-Za-z0-9+/=_\-]{8,}"
-    r"|eyJ[\w\-]{6,}\.[\w\-]{6,}(?:\.[\w\-]*)?"
+    r"|eyJ[\w\-]{6,4096}\.[\w\-]{6,}(?:\.[\w\-]*)?"
     r"|xox[abeoprs]-[\w\-]{8,}"
     r"|hooks\.slack\.com/(?:services|workflows)/[\w/\-]+"
     r"|dckr_pat_[\w\-]{16,}|dop_v1_\w{16,}|pypi-AgE[\w\-]{16,}|hv[sbr]\.[\w\-]{16,}|\.atlasv1\.[\w\-=]{16,}"
@@ -49,7 +50,7 @@ _ASSIGNED = re.compile(
     r"(?:\\?\"((?:[^\"\\\r\n]|\\[^\"\r\n])+)\\?\"|\\?'([^'\r\n]+)'|([^\s\"'`,;&<>(){}\[\]|]+))"
 )
 _REFERENCE = re.compile(
-    r"\$\{?[A-Za-z_]\w*(?::[^}]*)?\}?|\$\{\{?.*|\{\{.*|%\w+%|<[^>]*>?|\*+|x{3,}|\[?(?:masked|redacted)\]?|«redacted»"
+    r"\$|\$\{?[A-Za-z_]\w*(?::[^}]*)?\}?|\$\{\{?.*|\{\{.*|%\w+%|<[^>]*>?|\*+|x{3,}|\[?(?:masked|redacted)\]?|«redacted»"
     r"|(?:null|none|nil|true|false|yes|no|on|off|unset|empty|missing|expired|invalid|required|changed)\.?"
     r"|\(?(?:sensitive|known after apply).*|(?:projects/[^/]+/)?secrets/.*|(?:data|var|local|module|random_\w+)\..*",
     re.IGNORECASE,
@@ -57,25 +58,31 @@ _REFERENCE = re.compile(
 _NUMBER = re.compile(r"[\d.,]{1,12}%?")
 _ORDINARY = re.compile(r"[a-z]+[.!?]?|[A-Z][a-z]+[.!?]?")
 
-_SECRET_WORDS = frozenset(
-    "password passwd passphrase passwords pwd secret secrets token tokens credential credentials apikey authtoken "
-    "accesstoken kubeconfig dsn hmac sas cookie cookies privatekey secretkey accesskey authorization pgpassword "
-    "passcode otp".split()
-)
-_KEY_BEFORE = frozenset(
-    "private api access client secret shared signing signature encryption ssh raw account master auth storage "
-    "service deploy host session webhook license".split()
-)
+_SECRET_WORDS = frozenset({
+    "password", "passwd", "passphrase", "passwords", "pwd", "secret", "secrets", "token", "tokens", "credential",
+    "credentials", "apikey", "authtoken", "accesstoken", "kubeconfig", "dsn", "hmac", "sas", "cookie", "cookies",
+    "privatekey", "secretkey", "accesskey", "authorization", "pgpassword", "passcode", "otp",
+})  # fmt: skip
+_KEY_BEFORE = frozenset({
+    "private", "api", "access", "client", "secret", "shared", "signing", "signature", "encryption", "ssh", "raw",
+    "account", "master", "auth", "storage", "service", "deploy", "host", "session", "webhook", "license",
+})  # fmt: skip
 _PAIRS = frozenset({("connection", "string"), ("auth", "string"), ("kube", "config"), ("pass", "phrase"),
                     ("http", "auth"), ("basic", "auth"), ("auth", "hash"), ("webhook", "url")})  # fmt: skip
-_REFERENCE_WORDS = frozenset(
-    "version versions id ids uri url urls hash name names arn path paths file files filename ttl expires expiry "
-    "expiration expire expired type types count counts enabled disabled length size limit limits ref refs reference "
-    "fingerprint digest created updated at rotation policy project location description class status state sha sha1 "
-    "sha256 md5 usage scope scopes username issuer endpoint manager kind mode rate ratio budget days hours minutes "
-    "seconds period label labels user users owner env algorithm audience key_id strategy required per min max".split()
-)
-_COUNTED = frozenset("max min num total n count per prompt completion input output total_ generated".split())
+_REFERENCE_WORDS = frozenset({
+    "version", "versions", "id", "ids", "uri", "url", "urls", "hash", "name", "names", "arn", "path", "paths",
+    "file", "files", "filename", "ttl", "expires", "expiry", "expiration", "expire", "expired", "type", "types",
+    "count", "counts", "enabled", "disabled", "length", "size", "limit", "limits", "ref", "refs", "reference",
+    "fingerprint", "digest", "created", "updated", "at", "rotation", "policy", "project", "location",
+    "description", "class", "status", "state", "sha", "sha1", "sha256", "md5", "usage", "scope", "scopes",
+    "username", "issuer", "endpoint", "manager", "kind", "mode", "rate", "ratio", "budget", "days", "hours",
+    "minutes", "seconds", "period", "label", "labels", "user", "users", "owner", "env", "algorithm", "audience",
+    "strategy", "required", "per", "min", "max",
+})  # fmt: skip
+_COUNTED = frozenset({
+    "max", "min", "num", "total", "n", "count", "per", "prompt", "completion", "input", "output", "total_",
+    "generated",
+})  # fmt: skip
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PARTS = re.compile(r"[^A-Za-z0-9]+")
 
@@ -94,8 +101,7 @@ def is_secret_name(name: str) -> bool:
         return False
     if words[-1] == "pass" or _SECRET_WORDS.intersection(words):
         return True
-    pairs = list(zip(words, words[1:], strict=False))
-    return any(pair in _PAIRS or (pair[1] in ("key", "keys") and pair[0] in _KEY_BEFORE) for pair in pairs)
+    return any(pair in _PAIRS or (pair[1] in ("key", "keys") and pair[0] in _KEY_BEFORE) for pair in pairwise(words))
 
 
 def shaped(text: str) -> Iterator[Span]:
@@ -133,7 +139,8 @@ def _is_given_secret(name: str, sign: str, value: str, *, quoted: bool, rest: st
 
 
 _IDENTIFIER = re.compile(
-    r"[0-9a-f]{7,64}|(?:sha\d+|md5):[0-9a-f]+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[\d\-:.TZ+ ]+|\S+/\S*|\S+@\S+\.\S+",
+    r"[0-9a-f]{7,64}|(?:sha\d+|md5):[0-9a-f]+|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[\d\-:.TZ+ ]+"
+    r"|\S+/\S*|\S+@\S+\.\S+",
     re.IGNORECASE,
 )
 
