@@ -188,7 +188,7 @@ def _across(config: Config) -> Iterable[str]:
 def _values(config: Config, base: Path) -> Iterable[str]:
     """Faults of single values that need more than their type to be judged."""
     if config.team.holidays and not _knows_holidays(config.team.holidays):
-        yield f'team.holidays: {config.team.holidays!r} is unknown; use a country like "DE" or a part of it like "DE-BE"'
+        yield f'team.holidays: {config.team.holidays!r} is unknown; use a country ("DE") or a part of it ("DE-BE")'
     if not config.standup.days:
         yield 'standup.days: the list is empty; name at least one day, for example ["mon"]'
     if config.history != "all" and config.history.total_seconds() <= 0:

@@ -206,3 +206,5 @@ class Source:
     scopes: Callable[[Client, Any], list[Scope]]
     streams: tuple[Stream, ...]
     """In the order in which a first fill should take its turns."""
+    hooks: Callable[[str, Mapping[str, Any]], Mapping[str, tuple[str, ...]]] | None = None
+    """(kind, ids) of a verified webhook -> detail stream and the ids it has to fetch."""

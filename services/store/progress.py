@@ -37,9 +37,9 @@ def states(conn: Connection, source_id: int) -> dict[tuple[str, str], Row[Any]]:
 
 
 def save_state(conn: Connection, source_id: int, scope: str, stream: str, values: Mapping[str, Any]) -> None:
-    """Write what is now known of a stream; what `values` leaves out stays."""
+    """Write what is now known of a stream, `status` among it; what `values` leaves out stays."""
     key = {"source_id": source_id, "scope": scope, "stream": stream}
-    upsert(conn, schema.stream_state, [{**key, "status": "never", **values}])
+    upsert(conn, schema.stream_state, [{**key, **values}])
 
 
 def cursor(conn: Connection, source_id: int, scope: str, stream: str) -> dict[str, Any]:
