@@ -6,6 +6,8 @@ UNIQUE(source_id, kind, native_id); the text id `source:kind:native` is made at 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -30,7 +32,7 @@ Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postg
 Millis = BigInteger
 
 
-def _thing(name: str, *columns: Column, indexes: tuple[tuple[str, ...], ...] = ()) -> Table:
+def _thing(name: str, *columns: Column[Any], indexes: tuple[tuple[str, ...], ...] = ()) -> Table:
     """A table of upstream things: identity, when we last saw it, and its own columns."""
     table = Table(
         name,
@@ -51,7 +53,7 @@ def _thing(name: str, *columns: Column, indexes: tuple[tuple[str, ...], ...] = (
     return table
 
 
-def _ref(name: str, target: str) -> Column:
+def _ref(name: str, target: str) -> Column[Any]:
     """A key of another table; not enforced, as whichever side arrives last makes it whole."""
     return Column(name, Key, info={"target": target})
 
@@ -198,6 +200,15 @@ resource = Table(
     UniqueConstraint("workspace_id", "native_id", "serial_from", name="uq_resource_identity"),
 )  # fmt: skip
 Index("ix_resource_workspace_id_serial_to", resource.c.workspace_id, resource.c.serial_to)
+# As of serial s: serial_from <= s and (serial_to is NULL or serial_to > s). Rows are of the workspace's present lineage.
+
+state_serial = Table(
+    "state_serial", METADATA,
+    # The serials whose contents were read; a serial that is missing here says nothing about the resources.
+    Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True, autoincrement=False),
+    Column("serial", BigInteger, primary_key=True, autoincrement=False),
+    Column("lineage", Text), Column("created_at", Millis), Column("observed_at", Millis, nullable=False),
+)  # fmt: skip
 
 plan = _thing(
     "plan",

@@ -1,0 +1,75 @@
+"""Whether the tables are those this program needs, and the way there: Alembic, add-only, after a backup."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+from services.store.schema import meta
+
+SCRIPTS = Path(__file__).parent / "migrations"
+WARNING = "warning-sqlite"
+"""Key in `meta` of what is wrong with the database library."""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    return config
+
+
+@lru_cache(maxsize=1)
+def head() -> str:
+    """The revision this program was written for."""
+    found = ScriptDirectory.from_config(_config()).get_current_head()
+    if found is None:
+        raise LookupError(f"no migration in {SCRIPTS}")
+    return found
+
+
+def is_current(connection: Connection) -> bool:
+    """True where the tables are at `head`."""
+    return MigrationContext.configure(connection).get_current_revision() == head()
+
+
+def upgrade(engine: Engine, path: Path | None, now: datetime) -> None:
+    """Run what is missing, in one transaction; a SQLite file that holds something is copied first."""
+    with engine.begin() as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    if revision == head():
+        return
+    if revision is not None and path is not None:
+        _copy_beside(engine, path, revision, now)
+    with engine.begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if connection.execute(sa.select(meta.c.key).where(meta.c.key == "version")).first() is None:
+            connection.execute(sa.insert(meta).values(key="version", value="1"))
+
+
+def _copy_beside(engine: Engine, path: Path, revision: str, now: datetime) -> None:
+    target = path.with_name(f"{path.name}.before-{revision}-{now:%Y%m%dT%H%M%SZ}")
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("VACUUM INTO ?", (str(target),))
+    finally:
+        raw.close()
+
+
+def note_warning(connection: Connection, warning: str | None, now: datetime) -> None:
+    """Keep in `meta` what is wrong with the database library, so that the screen can say it."""
+    stored = connection.execute(sa.select(meta.c.value).where(meta.c.key == WARNING)).scalar_one_or_none()
+    if stored == warning:
+        return
+    connection.execute(sa.delete(meta).where(meta.c.key == WARNING))
+    if warning is not None:
+        connection.execute(sa.insert(meta).values(key=WARNING, value=warning, at=round(now.timestamp() * 1000)))
