@@ -53,6 +53,9 @@ class Hook:
     token: str | None = None
     signing_token: str | None = None
     events: tuple[str, ...] = ("pipeline", "job", "deployment", "merge_request", "push", "release", "issue")
+    failures: int = 0
+    """Deliveries that failed in a row; 4 pause the hook, 40 disable it for good."""
+    disabled_until: str | None = None
 
 
 @dataclass
