@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     everywhere = argparse.ArgumentParser(add_help=False)
     everywhere.add_argument("--config", metavar="FILE", help=f"the configuration (or {places.CONFIG_VARIABLE})")
     everywhere.add_argument(
-        "--store", metavar="URL", help=f"SQLite file or PostgreSQL URL (or {places.STORE_VARIABLE})"
+        "--store", metavar="URL", help=f"SQLite file or postgresql://… (or {places.STORE_VARIABLE})"
     )
     parser = argparse.ArgumentParser(prog="python -m services", description=__doc__, parents=[everywhere])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -119,7 +119,8 @@ def _store(options: argparse.Namespace, must_exist: bool = False) -> Store:
     store = open_store(places.store_url(options.store))
     if must_exist and not store.schema_is_current():
         raise StoreUnreachable(
-            f"the store {store.url_for_people} is empty or of another version; run `python -m services sync --once` first"
+            f"the store {store.url_for_people} is empty or of another version; "
+            "run `python -m services sync --once` first"
         )
     return store
 
@@ -236,11 +237,10 @@ def _restore(options: argparse.Namespace) -> int:
 
     if not options.file.is_file():
         raise BadInput(f"there is no file {options.file}")
+    store = _store(options)
     try:
         backup.restore(options.file, places.store_url(options.store))
     except backup.BadBackup as error:
         raise BadInput(str(error)) from None
-    print(
-        f"restored into {places.store_url(options.store) if '://' not in places.store_url(options.store) else 'the store'}"
-    )
+    print(f"restored into {store.url_for_people}")
     return FINE

@@ -209,12 +209,20 @@ class Metric(Section):
         return f"{self.product}/{self.model}/{self.name}"
 
 
+class Api(Section):
+    """Who may read /api/v1 and /metrics once sign-in is on."""
+
+    token_sha256: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
+    """SHA-256 of each token, in hex; the tokens themselves stand nowhere."""
+
+
 class Config(Section):
     """The whole file."""
 
     team: Team
     history: Duration | Literal["all"] = timedelta(days=120)
     standup: Standup = Standup()
+    api: Api = Api()
     environment: tuple[Environment, ...] = (
         Environment(name="dev", tier=Tier.DEVELOPMENT),
         Environment(name="qa", tier=Tier.TESTING),

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from services.config import (
+    Api,
     BigQuerySource,
     Config,
     Environment,
@@ -37,6 +38,7 @@ SOURCES: dict[str, type[Section]] = {
     "bigquery": BigQuerySource,
 }
 SECTIONS: dict[str, type[Section]] = {
+    "api": Api,
     "team": Team,
     "standup": Standup,
     "environment": Environment,
