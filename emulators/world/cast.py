@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from emulators.world.activity import begin_activity
+from emulators.world.canary_secrets import canaries
 from emulators.world.deployments import watch_deployments
+from emulators.world.effects import watch_effects
 from emulators.world.engine import FOUNDED, Sim, iso
-from emulators.world.team import found_team
+from emulators.world.metrics import build_metrics
+from emulators.world.monitoring import build_custom_jobs, build_features, build_monitoring
+from emulators.world.serving import build_endpoints
+from emulators.world.team import GOOGLE_PROJECTS, PROJECT_NUMBERS, found_team
+from emulators.world.training import build_schedules
 
 
 def build(sim: Sim) -> None:
@@ -13,5 +21,14 @@ def build(sim: Sim) -> None:
     founded = sim.epoch - FOUNDED
     repos = found_team(sim, founded, iso(founded))
     sim.parts["repos"] = repos
+    sim.parts["canary"] = canaries(sim)
+    sim.up.vertex.numbers = {GOOGLE_PROJECTS[name]: PROJECT_NUMBERS[name] for name in GOOGLE_PROJECTS}
     watch_deployments(sim)
+    watch_effects(sim)
     begin_activity(sim, repos)
+    build_endpoints(sim, sim.start - timedelta(days=15))
+    build_schedules(sim)
+    build_features(sim)
+    build_monitoring(sim)
+    build_custom_jobs(sim)
+    build_metrics(sim)
