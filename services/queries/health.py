@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from services.config import Config
 from services.queries.base import SourceHealth, from_millis, to_millis
@@ -73,6 +73,7 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
     known: dict[tuple[str, str, str], list[Row[Any]]] = {}
     for row in stream_rows(conn):
         known.setdefault((row.name, row.family, row.stream), []).append(row)
+    parts = _parts(conn)
     found = []
     for source in config.source:
         streams = {stream for name, family, stream in known if (name, family) == (source.name, source.kind)}
@@ -81,8 +82,24 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
             rows = known.get((source.name, source.kind, stream), [])
             if rows and all(row.status == "off" for row in rows):
                 continue
-            found.append(_told(source.name, source.kind, stream, [row for row in rows if row.status != "off"], now))
+            told = _told(source.name, source.kind, stream, [row for row in rows if row.status != "off"], now)
+            missing = parts.get((source.name, source.kind, stream))
+            found.append(replace(told, reason=told.reason or missing) if missing else told)
     return tuple(found)
+
+
+def _parts(conn: Connection) -> dict[tuple[str, str, str], str]:
+    """(source, family, stream) -> what of it cannot be read while the rest can."""
+    part, source = schema.stream_part, schema.source
+    rows = conn.execute(
+        select(source.c.name, source.c.family, part.c.stream, func.count(), func.min(part.c.part))
+        .join(source, source.c.id == part.c.source_id)
+        .group_by(source.c.name, source.c.family, part.c.stream)
+    )
+    return {
+        (name, family, stream): f"{first} cannot be read" if n == 1 else f"{n} parts cannot be read"
+        for name, family, stream, n, first in rows
+    }
 
 
 def _told(name: str, kind: str, stream: str, rows: list[Row[Any]], now: datetime) -> SourceHealth:

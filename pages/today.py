@@ -1,0 +1,1 @@
+"""What needs somebody now, and what changed since the last standup."""

@@ -1,0 +1,104 @@
+"""The one door for our HTML and SVG: whatever text comes from upstream is shown as text, and nothing else."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+LONGEST_TEXT = 2000
+"""Characters of one text that are drawn; what is longer is cut with an ellipsis."""
+
+_VOID = frozenset({"br", "hr", "circle", "path", "line", "rect", "use"})
+_SUSPECT = re.compile(r"[^ -~\u00a1-\u02ff]")
+_NAME = re.compile(r"[a-z][a-z0-9-]*", re.IGNORECASE)
+
+
+class Html(str):
+    """Markup that is safe to draw: made by `tag` and `text` alone."""
+
+    __slots__ = ()
+
+
+def _visible(text: str) -> str:
+    """Control, bidirectional and other invisible characters as signs that can be seen; the rest as it is."""
+
+    def shown(match: re.Match[str]) -> str:
+        sign = match[0]
+        category = unicodedata.category(sign)
+        if sign in "\n\r\u2028\u2029":
+            return "↵"
+        if sign == "\t":
+            return "→"
+        if category == "Cc":
+            return chr(0x2400 + ord(sign)) if ord(sign) < 0x20 else "␡" if sign == "\x7f" else f"‹U+{ord(sign):04X}›"
+        if sign == "\u200d" and _joins(text, match.start()):
+            return sign
+        if category == "Cs":
+            return "�"
+        return f"‹U+{ord(sign):04X}›" if category in ("Cf", "Co", "Cn", "Zl", "Zp") else sign
+
+    return _SUSPECT.sub(shown, text)
+
+
+def _joins(text: str, at: int) -> bool:
+    """Whether a zero-width joiner stands between two signs that it can join, as in an emoji."""
+    return 0 < at < len(text) - 1 and ord(text[at - 1]) > 0x2FF and ord(text[at + 1]) > 0x2FF
+
+
+def text(value: object) -> Html:
+    """Any value as escaped text; markup that was made here passes unchanged, None is nothing."""
+    if isinstance(value, Html):
+        return value
+    if value is None:
+        return Html("")
+    plain = str(value)
+    if len(plain) > LONGEST_TEXT:
+        plain = plain[:LONGEST_TEXT] + "…"
+    return Html(html.escape(_visible(plain)))
+
+
+def join(parts: Iterable[object], between: object = "") -> Html:
+    """The parts as text or markup, one after the other."""
+    return Html(text(between).join(text(part) for part in parts))
+
+
+def tag(name: str, *children: object, **attributes: object) -> Html:
+    """One element. `cls` is class, `_` in a name is `-`; False and None leave an attribute out, True needs no value.
+
+    Raises ValueError for the name of an element or attribute that could carry script.
+    """
+    if not _NAME.fullmatch(name) or name.lower() in ("script", "style", "iframe", "object", "embed"):
+        raise ValueError(f"no element <{name}> is drawn here")
+    drawn = []
+    for key, value in attributes.items():
+        key = "class" if key == "cls" else key.rstrip("_").replace("_", "-")
+        if value is None or value is False:
+            continue
+        if not _NAME.fullmatch(key) or key.lower().startswith("on"):
+            raise ValueError(f"no attribute {key!r} is drawn here")
+        drawn.append(f" {key}" if value is True else f' {key}="{text(str(value))}"')
+    opening = f"<{name}{''.join(drawn)}>"
+    return Html(opening if name in _VOID else f"{opening}{join(children)}</{name}>")
+
+
+def safe_url(url: str | None) -> str | None:
+    """The address where it is plain http(s) without credentials in it; None otherwise, so that no link is made."""
+    if not url or len(url) > LONGEST_TEXT or any(ord(sign) <= 0x20 or ord(sign) == 0x7F for sign in url):
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return url if parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc else None
+
+
+def draw(markup: Html) -> None:
+    """Put markup on the page. Raises TypeError for text that did not come through `tag` or `text`."""
+    if not isinstance(markup, Html):
+        raise TypeError("only markup made by ui.html can be drawn")
+    st.markdown(f"<div>{markup}</div>", unsafe_allow_html=True)

@@ -1,0 +1,38 @@
+"""Parts of a page that keep themselves up to date, in place and without a flicker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from services.config_file import ConfigError
+from services.queries.base import Answer, Filters
+from services.store.database import StoreUnreachable
+from ui import components, runtime, urls
+
+EVERY_SECONDS = 10
+
+
+def block(view: str, draw: Callable[[Answer], None]) -> None:
+    """Ask a view by the URL's filters and draw it, first what limits the answer, then the answer; again as it moves.
+
+    The store is read only when its version has moved or a quarter of a minute has passed; what has not changed
+    leaves the page untouched, so that selection and scroll stay.
+    """
+    _live(view, draw)
+
+
+@st.fragment(run_every=EVERY_SECONDS)
+def _live(view: str, draw: Callable[[Answer], None]) -> None:
+    try:
+        answer = runtime.ask(view, filters())
+    except (StoreUnreachable, ConfigError, OSError) as error:
+        components.broken(error)
+        return
+    components.block(answer, draw)
+
+
+def filters() -> Filters:
+    """The filters that the URL asks for; values that cannot be followed are told by the frame."""
+    return urls.read(st.query_params, runtime.config(), runtime.clock(), runtime.frame().products)[0]
