@@ -13,7 +13,7 @@ from services.config_file import ConfigError
 from services.queries.base import Answer, SourceHealth
 from services.vocabulary import Freshness
 from ui import glossary, runtime, urls, words
-from ui.html import Html, draw, join, safe_url, tag
+from ui.markup import Html, draw, join, safe_url, tag
 from ui.status import badge, sign
 
 

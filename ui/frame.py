@@ -16,8 +16,8 @@ from services.queries.windows import CHOICES
 from services.store.database import StoreUnreachable
 from services.vocabulary import Freshness
 from ui import components, runtime, urls, words
-from ui.html import Html, draw, join, tag
 from ui.live import EVERY_SECONDS
+from ui.markup import Html, draw, join, tag
 from ui.status import WORDS as STATUS_WORDS
 from ui.status import sign
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from services.vocabulary import Freshness, RunState, ScheduleState, WorkspaceState
 from ui import glossary
-from ui.html import Html, tag
+from ui.markup import Html, tag
 
 
 class Look(NamedTuple):

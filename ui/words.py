@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.queries.base import from_millis
-from ui.html import Html, tag
+from ui.markup import Html, tag
 
 
 def to_time(value: datetime | int | str | None) -> datetime | None:

@@ -1,5 +1,6 @@
 """The one door for our HTML and SVG: whatever text comes from upstream is shown as text, and nothing else."""
 
+# Not named html: Streamlit puts this folder first on the path, where it would hide the standard library's module.
 from __future__ import annotations
 
 import html
@@ -100,5 +101,5 @@ def safe_url(url: str | None) -> str | None:
 def draw(markup: Html) -> None:
     """Put markup on the page. Raises TypeError for text that did not come through `tag` or `text`."""
     if not isinstance(markup, Html):
-        raise TypeError("only markup made by ui.html can be drawn")
+        raise TypeError("only markup made by ui.markup can be drawn")
     st.markdown(f"<div>{markup}</div>", unsafe_allow_html=True)
