@@ -49,8 +49,6 @@ class Store:
         Raises StoreUnreachable where the database cannot be reached, is full, or stays locked for five seconds.
         """
         with self._guarded(), self.writer.begin() as connection:
-            if self.dialect == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITE_LOCK)))
             before = _writes(connection)
             yield connection
             if _writes(connection) != before:
@@ -179,8 +177,12 @@ def _connect(module: Any, path: Path, *, read_only: bool) -> Any:
 
 
 def _open_postgresql(address: sa.URL) -> Store:
-    writer = sa.create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": 5}, **_JSON)
-    reader = writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}, **_JSON}
+    writer = sa.create_engine(address, **options)
+    reader = sa.create_engine(address, isolation_level="REPEATABLE READ", **options)
+    reader = reader.execution_options(postgresql_readonly=True)
+    lock = f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"
+    sa.event.listen(writer, "begin", lambda connection: connection.exec_driver_sql(lock))
     shown = address.set(drivername="postgresql").render_as_string(hide_password=True)
     return Store("postgresql", None, shown, writer, reader)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from services.store.schema import meta
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps what it is at in module globals; other processes wait for the database's own lock."""
 
 SCRIPTS = Path(__file__).parent / "migrations"
 WARNING = "warning-sqlite"
@@ -48,7 +52,7 @@ def upgrade(engine: Engine, path: Path | None, now: datetime) -> None:
         return
     if revision is not None and path is not None:
         _copy_beside(engine, path, revision, now)
-    with engine.begin() as connection:
+    with _ONE_AT_A_TIME, engine.begin() as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
