@@ -157,7 +157,9 @@ def _go_on(sim: Sim, at: datetime, run: MLRun) -> None:
             waiting = waiting or run.details[task.name].state == TASK.RUNNING
             continue
         needs = [run.details.get(name) for name in (*task.after, *((task.under,) if task.under else ()))]
-        if any(need is None or (need.state in (TASK.RUNNING, TASK.FAILED) and not _opened(task, need)) for need in needs):
+        if any(
+            need is None or (need.state in (TASK.RUNNING, TASK.FAILED) and not _opened(task, need)) for need in needs
+        ):
             continue
         if any(need is not None and need.state == TASK.NOT_TRIGGERED for need in needs):
             _end_at_once(sim, at, run, task, TASK.NOT_TRIGGERED)

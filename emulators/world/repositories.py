@@ -36,14 +36,20 @@ J = JobPlan
 
 CHECKS = (
     J("lint", "check", 42),
+    J("format", "check", 18),
+    J("types", "check", 66),
+    J("secrets-scan", "check", 24),
     J("unit-tests", "test", 170, tests=True, coverage=True),
     J("integration-tests", "test", 230, tests=True),
 )
+BRIEF = (CHECKS[0], CHECKS[2], CHECKS[4])
 BUILD = (J("build-image", "build", 260, image=""), J("scan-image", "scan", 75, allow_failure=True))
 LIB_CHECKS = (
     J("lint", "check", 35),
+    J("format", "check", 16),
     J("unit-tests: [3.11]", "test", 120, tests=True, coverage=True),
     J("unit-tests: [3.12]", "test", 125, tests=True),
+    J("unit-tests: [3.13]", "test", 128, tests=True),
     J("type-check", "test", 60, allow_failure=True),
 )
 
@@ -84,9 +90,9 @@ def _twin() -> dict[str, tuple[JobPlan, ...]]:
 
 def _training() -> dict[str, tuple[JobPlan, ...]]:
     return {
-        "request": (*CHECKS[:2], J("compile-pipeline", "build", 48)),
+        "request": (*BRIEF, J("compile-pipeline", "build", 48)),
         "main": (
-            *CHECKS[:2],
+            *BRIEF,
             J("compile-pipeline", "build", 50),
             J("build-trainer", "build", 300, image="trainer"),
             J("train-dev", "train", 75, effect="train:dev"),
@@ -135,8 +141,15 @@ def _monorepo() -> dict[str, tuple[JobPlan, ...]]:
     return found
 
 
-STATES = ("dev", "qa", "prod", "data-lake", "experiments", "feature-store", "monitoring")
-"""The states that have a plan job; `shared-network` has none."""
+STATES = ("dev", "qa", "prod", "data-lake", "experiments", "feature-store", "registry-mirror", "monitoring")
+"""The states that have a drift job; `shared-network` has none."""
+RARE_STATES = ("data-lake", "experiments", "feature-store", "monitoring", "shared-network", "registry-mirror")
+"""States that are only applied by hand, each by a pipeline of its own."""
+
+
+def _rare(name: str) -> tuple[JobPlan, ...]:
+    apply = J(f"apply:{name}", "apply", 90, effect=f"apply:{name}")
+    return (apply,) if name == "shared-network" else (J(f"plan:{name}", "plan", 55, effect=f"plan:{name}"), apply)
 
 
 def _infra() -> dict[str, tuple[JobPlan, ...]]:
@@ -156,6 +169,7 @@ def _infra() -> dict[str, tuple[JobPlan, ...]]:
             for name in STATES
             if name != "monitoring"
         ),
+        **{f"state-{name}": _rare(name) for name in RARE_STATES},
         "monitoring": (J("drift:monitoring", "drift", 60, effect="drift:monitoring"),),
     }
 
@@ -177,16 +191,16 @@ def _library() -> dict[str, tuple[JobPlan, ...]]:
     return {
         "request": LIB_CHECKS,
         "main": (*LIB_CHECKS, J("build-package", "build", 40), J("docs", "pages", 30, allow_failure=True)),
-        "release": (LIB_CHECKS[0], LIB_CHECKS[1], J("publish-package", "release", 35, effect="package")),
+        "release": (LIB_CHECKS[0], LIB_CHECKS[2], J("publish-package", "release", 35, effect="package")),
         "schedule": LIB_CHECKS,
     }
 
 
 def _dashboard() -> dict[str, tuple[JobPlan, ...]]:
     return {
-        "request": CHECKS[:2],
+        "request": BRIEF,
         "main": (
-            *CHECKS[:2],
+            *BRIEF,
             J("build-image", "build", 150, image="latest-only"),
             J("deploy-dev", "deploy", 60, environment="dashboard-dev"),
             J("deploy-live", "deploy", 70, needs=("deploy-dev",), environment="dashboard-live"),

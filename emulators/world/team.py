@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from emulators.data import Json
@@ -71,6 +71,19 @@ REPOS = (
 )
 
 
+@dataclass(frozen=True)
+class Break:
+    """A job of the default branch that fails, whatever is pushed: for a while, and then again every week."""
+
+    job: str
+    since: datetime
+    lasts: timedelta
+    reason: str = "script_failure"
+
+    def holds(self, at: datetime) -> bool:
+        return at >= self.since and (at - self.since) % timedelta(days=7) < self.lasts
+
+
 @dataclass
 class Repo:
     """A repository while the story is played: what its next push, pipeline and deployment build on."""
@@ -85,7 +98,7 @@ class Repo:
     runs: dict[int, Any] = field(default_factory=dict)
     """Pipeline id -> the run that is played."""
     commits: dict[str, Json] = field(default_factory=dict)
-    breaks: list[Any] = field(default_factory=list)
+    breaks: list[Break] = field(default_factory=list)
     """Spans in which a job of the default branch always fails."""
     schedules: dict[str, Json] = field(default_factory=dict)
 
