@@ -28,7 +28,7 @@ LOOKS: dict[str, Look] = {
     RunState.SUCCEEDED: Look("green", "disc"),
     RunState.CACHED: Look("green", "ring-dot"),
     RunState.SKIPPED: Look("grey", "skip"),
-    Freshness.NO_ACCESS: Look("outline", "lock-open"),
+    Freshness.NO_ACCESS: Look("outline", "bar"),
     Freshness.BROKEN: Look("red", "break"),
     Freshness.STALE: Look("amber", "clock"),
     Freshness.NEVER: Look("outline", "dotted"),
