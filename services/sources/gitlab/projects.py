@@ -1,0 +1,267 @@
+"""Which projects there are, under the configured groups and beside them, and which of them is due for what.
+
+The cursor: {"full_at": ISO of the last full sweep, "seen_to": ISO up to which last_activity_at was read,
+"branches": {project id: {"at": ISO, "names": [protected branches]}}, "due": {stream: {project id: ISO of its turn}}}.
+
+A full sweep an hour says what is gone; between them one call a group reads the projects with new activity.
+What GitLab can only tell project by project (environments, deployments without a pipeline, the registry) takes its
+turn here, spread over its period, as work of those streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.records import Project, Record
+from services.sources.base import AccessDenied, Batch, Pull, Scope, SourceError
+from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_group, at_project
+from services.sources.gitlab.reading import Malformed, chunks, clean, flag, ident, kept, required, text, texts, when
+
+EVERY = timedelta(seconds=60)
+FULL = timedelta(hours=1)
+ACTIVITY_LAG = timedelta(hours=1, minutes=5)
+"""GitLab moves last_activity_at at most once an hour."""
+BRANCHES = timedelta(days=1)
+BRANCHES_A_TURN = 2
+BRANCHES_A_BATCH = 20
+TURNS = {
+    "deployments": timedelta(hours=3),
+    "environments": timedelta(hours=3),
+    "registry": timedelta(hours=3),
+}
+"""How often a project's turn comes where nothing else says that something changed."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A project as the other streams need it."""
+
+    id: int
+    path: str
+    web_url: str | None
+    default_branch: str | None
+
+
+def scopes(client: Any, entry: Any) -> list[Scope]:
+    """One scope: GitLab's limits are the token's, and what is gone is only known over all groups together."""
+    name = ", ".join((*entry.groups, *entry.projects)) or client.instance
+    return [Scope("all", name, {"groups": tuple(entry.groups), "projects": tuple(entry.projects)})]
+
+
+def known(pull: Pull) -> list[Known]:
+    """All living projects of the scope, from memory where the projects were read within the last two hours."""
+    client: GitLabClient = pull.client
+    at, found = client.memory.get("projects", (None, {}))
+    if at is None or pull.now - at > 2 * FULL:
+        items, troubles = _all(pull)
+        if troubles and not items:
+            raise next(iter(troubles.values()))
+        found = _remember(client, items, pull.now)
+    return list(found.values())
+
+
+def _remember(client: GitLabClient, items: list[Json], now: datetime) -> dict[int, Known]:
+    found = {
+        item["id"]: Known(
+            item["id"], str(item.get("path_with_namespace")), item.get("web_url"), item.get("default_branch")
+        )
+        for item in items
+        if isinstance(item.get("id"), int) and not item.get("archived")
+    }
+    client.memory["projects"] = (now, found)
+    client.memory.setdefault("project items", {}).update({item["id"]: item for item in items if item["id"] in found})
+    return found
+
+
+def collect(pull: Pull) -> Iterator[Batch]:
+    """The projects that moved, once an hour all of them; and whose turn it is for what."""
+    cursor = dict(pull.cursor)
+    full_at = _at(cursor.get("full_at"))
+    if full_at is None or pull.now - full_at >= FULL or "projects" not in pull.client.memory:
+        yield _swept(pull, cursor)
+    else:
+        yield _moved(pull, cursor)
+    yield from _branches(pull, cursor)
+
+
+def _swept(pull: Pull, cursor: Json) -> Batch:
+    items, troubles = _all(pull)
+    if troubles and not items:
+        raise next(iter(troubles.values()))
+    living = _remember(pull.client, items, pull.now)
+    records = _records(pull, items, cursor)
+    cursor |= {"full_at": _iso(pull.now), "seen_to": _iso(pull.client.upstream_now())}
+    everything = frozenset(str(item["id"]) for item in items if "id" in item)
+    return Batch(
+        records=tuple(records),
+        cursor=cursor,
+        touched=_turns(pull, cursor, list(living)),
+        parts={name: error.reason for name, error in troubles.items()}
+        | dict.fromkeys(set(_origins(pull.scope)) - set(troubles)),
+        present={} if troubles else {"project": everything},
+    )
+
+
+def _moved(pull: Pull, cursor: Json) -> Batch:
+    seen_to = _at(cursor.get("seen_to"))
+    since = None if seen_to is None else seen_to - ACTIVITY_LAG
+    at = pull.client.upstream_now()
+    items: dict[int, Json] = {}
+    troubles: dict[str, SourceError] = {}
+    for group in pull.scope.data["groups"]:
+        try:
+            for item in _of_group(pull.client, group, archived=False):
+                moved = kept(pull.notes, "project", item, lambda one: when(one, "last_activity_at"))
+                if since is not None and moved is not None and moved < since:
+                    break
+                items[item["id"]] = item
+        except (AccessDenied, NotThere) as error:
+            troubles[group] = error
+    remembered = pull.client.memory["projects"][1]
+    fresh = _remember(pull.client, list(items.values()), pull.now)
+    pull.client.memory["projects"] = (pull.now, remembered | fresh)
+    records = _records(pull, list(items.values()), cursor)
+    cursor["seen_to"] = _iso(at)
+    return Batch(
+        records=tuple(records),
+        cursor=cursor,
+        touched=_turns(pull, cursor, list(remembered | fresh)),
+        parts={name: error.reason for name, error in troubles.items()},
+    )
+
+
+def _origins(scope: Scope) -> tuple[str, ...]:
+    return (*scope.data["groups"], *scope.data["projects"])
+
+
+def _all(pull: Pull) -> tuple[list[Json], dict[str, SourceError]]:
+    """All projects, and the groups and projects that could not be read. What concerns all of GitLab is raised."""
+    items: dict[int, Json] = {}
+    troubles: dict[str, SourceError] = {}
+    for group in pull.scope.data["groups"]:
+        try:
+            items |= {item["id"]: item for item in _of_group(pull.client, group) if "id" in item}
+        except (AccessDenied, NotThere) as error:
+            troubles[group] = error
+    for path in pull.scope.data["projects"]:
+        try:
+            item = pull.client.get(at_project(path))
+            items[item["id"]] = item
+        except (AccessDenied, NotThere) as error:
+            troubles[path] = error
+    return list(items.values()), troubles
+
+
+def _of_group(client: GitLabClient, group: str, **more: Any) -> Iterator[Json]:
+    return client.listed(
+        at_group(group, "/projects"),
+        include_subgroups="true",
+        with_shared="false",
+        order_by="last_activity_at",
+        sort="desc",
+        **{key: str(value).lower() for key, value in more.items()},
+    )
+
+
+def _records(pull: Pull, items: list[Json], cursor: Json) -> list[Record]:
+    branches = _held(cursor)
+    found = [
+        kept(pull.notes, "project", item, lambda one: project_record(one, branches.get(ident(one)))) for item in items
+    ]
+    return [record for record in found if record is not None]
+
+
+def project_record(item: Json, protected: tuple[str, ...] | None) -> Project:
+    """Our record of a project. Raises Malformed."""
+    path = item.get("path_with_namespace")
+    if not isinstance(path, str) or not path:
+        raise Malformed("has no path_with_namespace")
+    return Project(
+        native_id=ident(item),
+        path=path,
+        name=required(item, "name"),
+        web_url=text(item, "web_url"),
+        default_branch=text(item, "default_branch"),
+        protected_branches=protected,
+        topics=texts(item, "topics") or texts(item, "tag_list"),
+        archived=flag(item, "archived"),
+        last_activity_at=when(item, "last_activity_at"),
+    )
+
+
+def _held(cursor: Json) -> dict[str, tuple[str, ...]]:
+    """The protected branches of each project, as they were read last; a project is missing where they never were."""
+    held = cursor.get("branches") or {}
+    return {key: tuple(entry["names"]) for key, entry in held.items() if entry["names"] is not None}
+
+
+def _branches(pull: Pull, cursor: Json) -> Iterator[Batch]:
+    """Projects again, with their protected branches: all where they were never read, else a few old ones a turn."""
+    items: dict[int, Json] = pull.client.memory["project items"]
+    held: dict[str, Json] = dict(cursor.get("branches") or {})
+    living = {str(number) for number, item in items.items() if not item.get("archived")}
+    never = [key for key in living if key not in held]
+    old = sorted(key for key in held.keys() & living if pull.now - (_at(held[key]["at"]) or pull.now) >= BRANCHES)
+    for wanted in chunks(never + old[:BRANCHES_A_TURN], BRANCHES_A_BATCH):
+        for key in wanted:
+            held[key] = {"at": _iso(pull.now), "names": _protected(pull, key, held.get(key))}
+        cursor = {**cursor, "branches": dict(held)}
+        yield Batch(tuple(_records(pull, [items[int(key)] for key in wanted], cursor)), cursor)
+
+
+def _protected(pull: Pull, key: str, before: Json | None) -> list[str] | None:
+    try:
+        found = [clean(str(item.get("name"))) for item in pull.client.listed(at_project(key, "/protected_branches"))]
+    except (AccessDenied, NotThere):
+        return before["names"] if before else None
+    return [name for name in found if name]
+
+
+def _turns(pull: Pull, cursor: Json, ids: list[int]) -> dict[str, tuple[str, ...]]:
+    """Whose turn it is: at once where it never came, else the longest waiting, an even share of them a minute."""
+    due: dict[str, Json] = {stream: dict((cursor.get("due") or {}).get(stream, {})) for stream in TURNS}
+    touched: dict[str, tuple[str, ...]] = {}
+    for stream, period in TURNS.items():
+        had = due[stream]
+        never = [str(number) for number in ids if str(number) not in had]
+        old = sorted((at, key) for key, at in had.items() if pull.now - (_at(at) or pull.now) >= period)
+        share = -(-len(ids) * EVERY // period)
+        chosen = never + [key for _, key in old[:share]]
+        had.update(dict.fromkeys(chosen, _iso(pull.now)))
+        living = {str(number) for number in ids}
+        due[stream] = {key: at for key, at in had.items() if key in living}
+        touched[stream] = tuple(key for key in chosen if key in living)
+    cursor["due"] = due
+    return {stream: keys for stream, keys in touched.items() if keys}
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat()
+
+
+def _at(found: Any) -> datetime | None:
+    return datetime.fromisoformat(found) if isinstance(found, str) else None
+
+
+def check(client: GitLabClient, scope: Scope) -> None:
+    """The token itself, and one project of the first group."""
+    token_check(client)
+    for group in scope.data["groups"]:
+        client.page(at_group(group, "/projects"), per_page=1, include_subgroups="true")
+    for path in scope.data["projects"]:
+        client.get(at_project(path))
+
+
+def token_check(client: GitLabClient) -> None:
+    """Raises AccessDenied where the token tells that it may not read the API."""
+    try:
+        told = client.get("/personal_access_tokens/self")
+    except NotThere:
+        return  # an OAuth token, or an older GitLab: what it may do shows by itself
+    granted = set(told.get("scopes") or []) if isinstance(told, dict) else set()
+    if not granted & {"read_api", "api"}:
+        names = ", ".join(sorted(str(one) for one in granted)) or "none"
+        raise AccessDenied(f"the token has the scopes {names}", "make a token with the scope read_api")

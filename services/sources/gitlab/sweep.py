@@ -1,0 +1,290 @@
+"""All pipelines with their jobs: what changed since the last good sweep, and the history, newest first.
+
+The cursor (JSON; times by GitLab's own clock):
+  head      start of the last sweep that was read to its end; None before the first
+  sweep     the sweep under way: {"at": its start, "todo": [project ids], "more": [[part, page], …]}
+  known     project ids whose history was begun; one that comes in, or becomes readable, is filled from the start
+  tail      [[part, page], …] pages of history still to read, in turns; "total": how many parts there were
+  old       status words still to look for beyond the history, because what is not final counts whatever its age
+A part is "project id" or "project id/children": GitLab lists child pipelines only where they are asked for.
+
+Every batch carries the cursor that is true with it, so a crash between two of them repeats at most one page. A page
+that says there are more pipelines puts its continuation into `more` (the head then waits for it) or into `tail`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.records import Record
+from services.sources.base import Batch, Pull, Scope
+from services.sources.gitlab.client import GitLabClient, Json, at_project
+from services.sources.gitlab.graphql import Answered, ask_projects, page_size
+from services.sources.gitlab.pipelines import (
+    PIPELINE,
+    plan_jobs,
+    print_of,
+    reasons_for,
+    records_of,
+    unfinished_jobs,
+)
+from services.sources.gitlab.projects import Known, known
+from services.sources.gitlab.reading import ident, kept, next_page, nodes
+from services.sources.gitlab.words import FINISHED, raw_word
+
+EVERY = timedelta(seconds=45)
+OVERLAP = timedelta(minutes=2)
+PROJECTS = 100
+NEWEST = 5
+SLICE = 50
+QUERY = f"""query Pipelines($ids:[ID!],$projects:Int,$count:Int,$since:Time,$before:Time,$source:String,
+ $scope:PipelineScopeEnum,$status:PipelineStatusEnum,$after:String){{
+ queryComplexity{{score limit}}
+ projects(ids:$ids,first:$projects){{nodes{{id
+  pipelines(first:$count,after:$after,updatedAfter:$since,updatedBefore:$before,source:$source,scope:$scope,
+   status:$status){{pageInfo{{hasNextPage endCursor}} nodes{{{PIPELINE}}}}}}}}}}}"""
+CHILDREN = "parent_pipeline"
+SUFFIX = "/children"
+UNFINISHED = ("RUNNING", "PENDING", "MANUAL", "SCHEDULED", "WAITING_FOR_RESOURCE", "PREPARING", "CREATED")
+PLACES = ((None, ""), (CHILDREN, SUFFIX))
+
+
+@dataclass
+class Cursor:
+    """The cursor of the module's docstring."""
+
+    head: str | None = None
+    sweep: Json | None = None
+    known: set[int] = field(default_factory=set)
+    tail: list[list[str]] = field(default_factory=list)
+    total: int = 0
+    old: list[str] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, given: Any) -> Cursor:
+        return cls(**{**given, "known": set(given.get("known", ()))}) if given else cls()
+
+    def dump(self) -> Json:
+        return {
+            "head": self.head,
+            "sweep": self.sweep,
+            "known": sorted(self.known),
+            "tail": list(self.tail),
+            "total": self.total,
+            "old": list(self.old),
+        }
+
+
+@dataclass
+class Found:
+    """What one or more answers gave: records, the work they ask for, and which parts could be read."""
+
+    records: list[Record] = field(default_factory=list)
+    touched: dict[str, list[str]] = field(default_factory=dict)
+    parts: dict[str, str | None] = field(default_factory=dict)
+    more: list[list[str]] = field(default_factory=list)
+    prints: dict[str, Any] = field(default_factory=dict)
+
+    def touch(self, stream: str, *ids: str) -> None:
+        self.touched.setdefault(stream, []).extend(ids)
+
+    def batch(self, cursor: Cursor, progress: float | None = None) -> Batch:
+        touched = {stream: tuple(dict.fromkeys(ids)) for stream, ids in self.touched.items() if ids}
+        return Batch(tuple(self.records), cursor.dump(), touched, parts=self.parts, progress=progress)
+
+
+def collect(pull: Pull) -> Iterator[Batch]:
+    """The present first, then the history; each batch is whole in itself."""
+    cursor = Cursor.load(pull.cursor)
+    projects = {one.id: one for one in known(pull)}
+    if cursor.sweep is None and (not cursor.tail or _is_old(pull, cursor.head)):
+        _begin(pull, cursor, projects)
+    if cursor.sweep is not None:
+        yield from _sweep(pull, cursor, projects)
+    yield from _tail(pull, cursor, projects)
+    yield from _beyond(pull, cursor, projects)
+
+
+def _is_old(pull: Pull, head: str | None) -> bool:
+    return head is None or pull.client.upstream_now() - datetime.fromisoformat(head) > EVERY
+
+
+def _begin(pull: Pull, cursor: Cursor, projects: dict[int, Known]) -> None:
+    cursor.sweep = {"at": pull.client.upstream_now().isoformat(), "todo": sorted(projects), "more": []}
+    cursor.known &= projects.keys()
+    cursor.tail = [entry for entry in cursor.tail if _project_of(entry[0]) in projects]
+    if cursor.head is None and pull.since is not None:
+        cursor.old = list(UNFINISHED)
+
+
+def _sweep(pull: Pull, cursor: Cursor, projects: dict[int, Known]) -> Iterator[Batch]:
+    sweep = cursor.sweep
+    while sweep is not None:
+        found = Found()
+        if sweep["todo"]:
+            _next_projects(pull, cursor, projects, found)
+        elif sweep["more"]:
+            part, page = sweep["more"].pop(0)
+            _continue(pull, projects, part, page, _since(cursor), found)
+            sweep["more"] += found.more
+        if not sweep["todo"] and not sweep["more"]:
+            _still_running(pull, projects, found)
+            cursor.head, cursor.sweep, sweep = sweep["at"], None, None
+        yield found.batch(cursor)
+        pull.client.memory.setdefault("prints", {}).update(found.prints)
+
+
+def _since(cursor: Cursor) -> str | None:
+    return None if cursor.head is None else (datetime.fromisoformat(cursor.head) - OVERLAP).isoformat()
+
+
+def _next_projects(pull: Pull, cursor: Cursor, projects: dict[int, Known], found: Found) -> None:
+    """The next page of projects: new ones from the start of the history, the others from the last good sweep."""
+    sweep: Any = cursor.sweep
+    todo = [number for number in sweep["todo"] if number in projects]
+    new = [number for number in todo if number not in cursor.known]
+    wanted = (new or todo)[: page_size(pull.client, "pipelines", PROJECTS)]
+    since = _history(pull) if new else _since(cursor)
+    for source, suffix in PLACES:
+        answered = _ask(pull, wanted, since, source=source)
+        _take(pull, projects, wanted, answered, suffix, found)
+    readable = [number for number in wanted if found.parts.get(str(number)) is None]
+    if new:
+        cursor.tail += found.more
+        cursor.total = max(cursor.total, len(cursor.tail))
+        cursor.known |= set(readable)
+    else:
+        sweep["more"] += found.more
+    cursor.known -= set(wanted) - set(readable)
+    sweep["todo"] = [number for number in todo if number not in set(wanted)]
+
+
+def _history(pull: Pull) -> str | None:
+    return None if pull.since is None else pull.since.isoformat()
+
+
+def _ask(pull: Pull, ids: list[int], since: str | None, **more: Any) -> Answered:
+    variables = {"count": NEWEST, "since": since, **more}
+    return ask_projects(pull.client, QUERY, ids, variables, "pipelines")
+
+
+def _take(
+    pull: Pull, projects: dict[int, Known], ids: list[int], answered: Answered, suffix: str, found: Found
+) -> None:
+    """Turn an answer into records and work; remember where it goes on, and what could not be read."""
+    for number in ids:
+        why = answered.unreadable(number, "pipelines")
+        found.parts[str(number)] = found.parts.get(str(number)) or why
+        if why is None:
+            connection = answered.projects[number]["pipelines"]
+            _take_pipelines(pull, projects[number], nodes(connection), found)
+            if page := next_page(connection):
+                found.more.append([f"{number}{suffix}", page])
+
+
+def _take_pipelines(pull: Pull, project: Known, items: list[Any], found: Found) -> None:
+    reasons = reasons_for(pull.client, project.id, items)
+    for item in items:
+        made = kept(pull.notes, "pipeline", item, lambda one: records_of(pull.notes, project, one, reasons))
+        if made is not None:
+            found.records += made
+            kept(pull.notes, "pipeline", item, lambda one: _touch(pull, project, one, found))
+
+
+def _touch(pull: Pull, project: Known, item: Json, found: Found) -> bool:
+    """Ask for the details of a pipeline that is new or changed; what the overlap shows again asks for nothing."""
+    key, seen = ident(item), print_of(item)
+    before = pull.client.memory.get("prints", {}).get(key)
+    found.prints[key] = seen
+    if before == seen:
+        return False
+    if rest := unfinished_jobs(project, item):
+        found.touch("jobs", rest)
+    found.touch("plans", *plan_jobs(project, item, pull.source.plan_jobs))
+    found.touch("deployments", str(project.id))
+    built = raw_word(item.get("status")) == "success" and item.get("ref") == project.default_branch
+    if before is not None and (built or item.get("type") == "tag"):
+        found.touch("registry", str(project.id))
+    running = pull.client.memory.setdefault("running", {})
+    if raw_word(item.get("status")) in FINISHED:
+        running.pop(key, None)
+    else:
+        running[key] = project.id
+    return True
+
+
+def _still_running(pull: Pull, projects: dict[int, Known], found: Found) -> None:
+    """Jobs of running pipelines: a job can move without its pipeline's updated_at moving."""
+    running: dict[str, int] = pull.client.memory.setdefault("running", {})
+    wanted = sorted({number for number in running.values() if number in projects})
+    for start in range(0, len(wanted), 50):
+        some = wanted[start : start + 50]
+        for source, suffix in PLACES:
+            again = Found()
+            answered = _ask(pull, some, None, source=source, scope="RUNNING", count=20)
+            _take(pull, projects, some, answered, suffix, again)
+            for number, page in again.more:
+                _continue(pull, projects, number, page, None, again, scope="RUNNING")
+            found.records += again.records
+            found.prints |= again.prints
+            for stream, ids in again.touched.items():
+                found.touch(stream, *ids)
+
+
+def _continue(
+    pull: Pull, projects: dict[int, Known], part: str, page: str, since: str | None, found: Found, **more: Any
+) -> None:
+    """One more page of one part; its own continuation is left in `found.more`."""
+    number = _project_of(part)
+    found.more = []
+    if number not in projects:
+        return
+    source = CHILDREN if part.endswith(SUFFIX) else None
+    answered = _ask(pull, [number], since, source=source, after=page, count=SLICE, **more)
+    _take(pull, projects, [number], answered, part.removeprefix(str(number)), found)
+
+
+def _project_of(part: str) -> int:
+    return int(part.partition("/")[0])
+
+
+def _tail(pull: Pull, cursor: Cursor, projects: dict[int, Known]) -> Iterator[Batch]:
+    """The history, a page of each part in turn, so that all of them grow backwards together."""
+    while cursor.tail:
+        found = Found()
+        part, page = cursor.tail.pop(0)
+        _continue(pull, projects, part, page, _history(pull), found)
+        cursor.tail += found.more
+        found.touched.pop("deployments", None)
+        yield found.batch(cursor, 1 - len(cursor.tail) / max(cursor.total, 1))
+        if _is_old(pull, cursor.head):
+            _begin(pull, cursor, projects)
+            yield from _sweep(pull, cursor, projects)
+
+
+def _beyond(pull: Pull, cursor: Cursor, projects: dict[int, Known]) -> Iterator[Batch]:
+    """What is older than the history and not final yet."""
+    while cursor.old:
+        status = cursor.old.pop()
+        found = Found()
+        for start in range(0, len(projects), 50):
+            some = sorted(projects)[start : start + 50]
+            more = {"status": status, "before": _history(pull), "count": 20}
+            answered = _ask(pull, some, None, **more)
+            _take(pull, projects, some, answered, "", found)
+        for part, page in found.more:
+            while page:
+                rest = Found()
+                _continue(pull, projects, part, page, None, rest, status=status, before=_history(pull))
+                found.records += rest.records
+                page = rest.more[0][1] if rest.more else ""
+        yield found.batch(cursor, 1.0)
+
+
+def check(client: GitLabClient, scope: Scope) -> None:
+    """The pipelines of the project with the newest activity, by REST: it tells a refusal by its status."""
+    for number in list(client.memory.get("projects", (None, {}))[1])[:1]:
+        client.page(at_project(number, "/pipelines"), per_page=1)
