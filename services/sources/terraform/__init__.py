@@ -1,0 +1,1 @@
+"""Terraform states and plans outside GitLab: in a Cloud Storage bucket, or in a local folder."""
