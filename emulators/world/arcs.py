@@ -1,4 +1,4 @@
-"""The situations that are always there to be found: red mains, gates, canaries, releases, rare ways for a pipeline to end."""
+"""The situations that are always there to be found: red mains, gates, canaries, releases, rare ends of pipelines."""
 
 from __future__ import annotations
 

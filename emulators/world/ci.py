@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from random import Random
 
 from emulators.data import Json
+from emulators.world.ci_status import DONE, settle
 from emulators.world.engine import Sim, iso, spread
 from emulators.world.logs import job_log
-from emulators.world.objects import detailed_status, job_json, pipeline_json, runner_json
+from emulators.world.objects import job_json, pipeline_json, runner_json
 from emulators.world.repositories import PIPELINES, JobPlan
 from emulators.world.team import BOT, Repo
 
 PLATFORM = ("runner_system_failure", "stuck_or_timeout_failure")
-DONE = ("success", "failed", "canceled", "skipped")
 
 
 @dataclass
@@ -135,11 +135,11 @@ def _progress(sim: Sim, at: datetime, run: Run) -> None:
             _set(sim, at, run, job, "scheduled")
             sim.at(at + timedelta(minutes=plan.delay_minutes), enqueue, sim, run, job)
         elif ready == "done":
-            enqueue(at, sim, run, job, settle=False)
-    _settle(sim, at, run)
+            enqueue(at, sim, run, job, tell=False)
+    settle(sim, at, run)
 
 
-def enqueue(at: datetime, sim: Sim, run: Run, job: Json, settle: bool = True) -> None:
+def enqueue(at: datetime, sim: Sim, run: Run, job: Json, tell: bool = True) -> None:
     """Put a job before the runners."""
     if job["status"] in DONE or job["_retried"]:
         return
@@ -151,8 +151,8 @@ def enqueue(at: datetime, sim: Sim, run: Run, job: Json, settle: bool = True) ->
         sim.at(at + timedelta(hours=1), _finish, sim, run, job)
     else:
         sim.at(at + timedelta(seconds=waits), _begin, sim, run, job, at)
-    if settle:
-        _settle(sim, at, run)
+    if tell:
+        settle(sim, at, run)
 
 
 def _begin(at: datetime, sim: Sim, run: Run, job: Json, queued_at: datetime) -> None:
@@ -167,7 +167,7 @@ def _begin(at: datetime, sim: Sim, run: Run, job: Json, queued_at: datetime) -> 
     _set(sim, at, run, job, "running")
     if job["status"] == "running" and not job.get("_held"):
         sim.at(at + timedelta(seconds=_lasts(run, plan)), _finish, sim, run, job)
-    _settle(sim, at, run)
+    settle(sim, at, run)
 
 
 def _lasts(run: Run, plan: JobPlan) -> float:
@@ -230,7 +230,7 @@ def retry(at: datetime, sim: Sim, run: Run, job: Json, username: str | None = No
     for other in run.jobs.values():
         if other["status"] == "skipped":
             _set(sim, at, run, other, "created")
-    enqueue(at, sim, run, again, settle=False)
+    enqueue(at, sim, run, again, tell=False)
     _progress(sim, at, run)
     return again
 
@@ -253,56 +253,4 @@ def cancel(sim: Sim, at: datetime, run: Run) -> None:
             if began:
                 job["duration"] = round((at - began).total_seconds(), 6)
             _set(sim, at, run, job, "canceled")
-    _settle(sim, at, run)
-
-
-def _whole(run: Run) -> tuple[str, bool]:
-    """A pipeline's status by those of its newest attempts, and whether a tolerated failure is among them."""
-    jobs = list(run.jobs.values())
-    words = {job["status"] for job in jobs}
-    hard = {job["status"] for job in jobs if not job["allow_failure"]}
-    warned = any(job["status"] == "failed" and job["allow_failure"] for job in jobs)
-    if "running" in words or ("pending" in words and run.began):
-        return "running", warned
-    for word in ("pending", "scheduled"):
-        if word in words:
-            return word, warned
-    for word in ("failed", "canceled", "manual"):
-        if word in hard:
-            return word, warned
-    return ("skipped" if words == {"skipped"} else "success"), warned
-
-
-def _settle(sim: Sim, at: datetime, run: Run) -> None:
-    pipeline = run.pipeline
-    status, warned = _whole(run)
-    pipeline["updated_at"] = run.summary["updated_at"] = iso(at)
-    if status == "running" and pipeline["started_at"] is None:
-        pipeline["started_at"] = iso(at)
-        pipeline["queued_duration"] = _seconds(pipeline["created_at"], at)
-    if status == pipeline["status"]:
-        return
-    pipeline["status"] = run.summary["status"] = status
-    path = pipeline["detailed_status"]["details_path"]
-    pipeline["detailed_status"] = detailed_status(status, path, warned and status == "success")
-    ended = status in DONE
-    pipeline["finished_at"] = iso(at) if ended else None
-    pipeline["duration"] = _covered(run.busy) if ended or status == "manual" else None
-    if ended:
-        for act in list(run.on_end):
-            act(at, run)
-
-
-def _seconds(since: str, at: datetime) -> int:
-    return int((at - datetime.fromisoformat(since)).total_seconds())
-
-
-def _covered(spans: list[tuple[datetime, datetime]]) -> int:
-    """Seconds in which at least one job was running, as GitLab counts a pipeline's duration."""
-    total, reach = 0.0, None
-    for begin, end in sorted(spans):
-        since = begin if reach is None or begin > reach else reach
-        if end > since:
-            total += (end - since).total_seconds()
-            reach = end
-    return int(total)
+    settle(sim, at, run)

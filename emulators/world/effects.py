@@ -32,7 +32,7 @@ def watch_effects(sim: Sim) -> None:
 
 
 def push_image(sim: Sim, at: datetime, run: ci.Run, below: str) -> None:
-    """Push to the project's registry, tagged by short SHA; "latest-only" stands for a build that tags `latest` alone."""
+    """Push to the project's registry, tagged by short SHA; a build called "latest-only" tags nothing but `latest`."""
     repo, latest_only = run.repo, below == "latest-only"
     path = repo.path if below in ("", "latest-only") else f"{repo.path}/{below}"
     registry = registry_of(sim, at, repo, path)

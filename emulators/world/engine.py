@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from emulators.data import Upstreams
@@ -43,7 +44,7 @@ class Sim:
     _foreseen: int = 0
     _last_ids: dict[str, int] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def start(self) -> datetime:
         """When the recorded history begins (midnight UTC, about 90 days before the epoch)."""
         return midnight(self.epoch - HISTORY)
@@ -62,7 +63,8 @@ class Sim:
 
     def rng(self, *subject: object) -> random.Random:
         """A stream of chance of its own for a subject (usually a name and a day)."""
-        return random.Random(f"{self.seed}|" + "|".join(map(str, subject)))
+        words = f"{self.seed}|" + "|".join(map(str, subject))
+        return random.Random(int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big"))
 
     def new_id(self, kind: str, at: datetime, base: int, per_second: float) -> int:
         """The next id of a kind: grows with time, as on a large shared installation."""

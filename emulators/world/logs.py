@@ -14,7 +14,7 @@ FAULTS = {
         "FAILED tests/test_windows.py::test_each_day_has_all_windows\n"
         "ERROR: Job failed: exit code 1"
     ),
-    "runner_system_failure": "ERROR: Job failed (system failure): prepare environment: waiting for pod running: timed out",
+    "runner_system_failure": "ERROR: Job failed (system failure): prepare environment: timed out waiting for pod",
     "job_execution_timeout": "ERROR: Job failed: execution took longer than 1h0m0s seconds",
     "missing_dependency_failure": "ERROR: artifacts of job build-image expired",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 from emulators.data import BigQueryTable, Json
@@ -101,23 +102,25 @@ def _window(at: datetime, sim: Sim, product: MLProduct) -> None:
         step = max(timedelta(minutes=2), timedelta(minutes=30) / sim.speed)
     sim.at(at + step, _window, sim, product)
     version = (served(sim, "prod", product.name) or ["1"])[-1]
+    chance = sim.rng("metrics", product.name, at.isoformat())
     rows = [
-        _row(sim, at, product, metric, version, name, number)
+        _row(sim, chance, at, product, metric, version, name, number)
         for metric in product.metrics
         for number, name in enumerate(product.slices)
     ]
     sim.up.bigquery.insert(PROJECT, "ml_metrics", table_of(product.name), rows, at)
     _log_requests(sim, at, product, version)
+    if sinking(sim, product.name, at) == 1.0 and (at - sim.epoch) % WEEK < timedelta(hours=3):
+        sim.plant("metric_sunk", product=product.name, metric=product.metrics[0].name, at=at)
 
 
-def _row(sim: Sim, at: datetime, product: MLProduct, metric: Metric, version: str, name: str, number: int) -> Json:
-    chance = sim.rng("metric", product.name, metric.name, name, at.isoformat())
+def _row(
+    sim: Sim, chance: Random, at: datetime, product: MLProduct, metric: Metric, version: str, name: str, number: int
+) -> Json:
     base = metric.usual + (quality(sim, product, metric, "prod", version) - metric.usual) * 0.5
     worse = -1 if metric.better == "higher" else 1
     sunk = sinking(sim, product.name, at) * abs(metric.threshold - metric.usual) * 1.9
     value = base + chance.gauss(0, metric.noise) + worse * (sunk + 0.006 * number)
-    if sinking(sim, product.name, at) == 1.0 and metric is product.metrics[0] and number == 0:
-        sim.parts.setdefault("sunk", []).append(at)
     return {
         "at": at,
         "model": product.model,

@@ -19,6 +19,7 @@ from emulators.world.team import GOOGLE_PROJECTS, PROJECT_NUMBERS, REGION
 
 STATE = PipelineState
 TASK = PipelineTaskDetail.State
+UNDONE = (int(TASK.RUNNING), int(TASK.FAILED))
 TaskPb = PipelineTaskDetail.pb()
 JobPb = PipelineJob.pb()
 
@@ -73,7 +74,8 @@ def _spec(pipeline: str) -> Any:
 
 def put(stamp: Any, at: datetime) -> None:
     """Write a time into a proto Timestamp."""
-    stamp.FromDatetime(at.replace(tzinfo=None))
+    stamp.seconds = int(at.timestamp())
+    stamp.nanos = at.microsecond * 1000
 
 
 def submit(

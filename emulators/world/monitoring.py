@@ -1,4 +1,4 @@
-"""What watches and feeds the models: monitoring jobs with their anomalies, feature groups, views and syncs, custom jobs."""
+"""What watches and feeds the models: monitoring and its anomalies, feature groups, views and syncs, custom jobs."""
 
 from __future__ import annotations
 
@@ -69,6 +69,8 @@ def _look(at: datetime, sim: Sim, product: MLProduct, pb: Any) -> None:
                 config.objective_config.prediction_drift_detection_config.drift_thresholds[feature].value = 0.3
                 skew = config.objective_config.training_prediction_skew_detection_config
                 skew.skew_thresholds[feature].value = 0.3
+        if at < sim.epoch - timedelta(days=4):
+            continue  # only the newest scores are served, so those of long ago need not be made up
         found += [_stats(sim, at, product, deployed.id, objective) for objective in (DRIFT, SKEW)]
     sim.up.vertex.items("monitoringStats")[pb.name] = found
     alarmed = any(ModelMonitoringStatsAnomalies.pb(one).anomaly_count for one in found)

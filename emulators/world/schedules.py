@@ -41,12 +41,12 @@ CRONS = (
     CronPlan("platform/infra", "monitoring", "Drift check of monitoring", 5, 30, owner=LEFT.username,
              lost=timedelta(days=9)),
     CronPlan("churn/features", "schedule", "Nightly feature sync", 4, 10, owner="sofia.duarte"),
-    CronPlan("demand-forecast/dashboard", "schedule", "Refresh extracts", 6, 40, owner="mira.voss"),
+    CronPlan("demand-forecast/dashboard", "schedule", "Refresh extracts", 6, 40, 4, owner="mira.voss"),
     CronPlan("demand-forecast/training", "schedule", "Weekly qa training", 3, 15, 2, owner="ravi.okafor"),
     CronPlan("churn/training", "schedule", "Weekly qa training", 3, 45, 6, owner="tomas.lind",
              paused=timedelta(days=6)),
     CronPlan("fraud-scoring/monorepo", "schedule", "Dependency audit", 2, 20, 0, owner="aiko.brandt"),
-    CronPlan("platform/ml-lib", "schedule", "Nightly against newest dependencies", 1, 5, owner="lena.petrova"),
+    CronPlan("platform/ml-lib", "schedule", "Weekly against newest dependencies", 1, 5, 3, owner="lena.petrova"),
     CronPlan("fraud-scoring/data-prep", "schedule", "Weekly against newest dependencies", 1, 25, 1, owner="emre.kaya"),
 )  # fmt: skip
 

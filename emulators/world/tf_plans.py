@@ -1,4 +1,4 @@
-"""What plans say: drift, pending changes and checks, as the value-free artifact of a CI job or as Terraform's own JSON."""
+"""Drift, pending changes and checks: as a CI job's artifact without values, or as Terraform's own JSON."""
 
 from __future__ import annotations
 

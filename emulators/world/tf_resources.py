@@ -213,9 +213,9 @@ def resources_of(sim: Sim, state: str, revision: str) -> list[Json]:
         "experiments": [bucket("dev", "experiments"), account("dev", "experimenter")],
         "monitoring": [bucket("prod", "alerts"), account("prod", "alerter")],
         "shared-network": [account("prod", "network-admin")],
-        "registry-mirror": [bucket("prod", "mirror"), account("prod", "mirror"), password(sim, "state registry-mirror")],
-        "fraud-prod": [endpoint(sim, "prod", "fraud-scoring"), dataset("prod", "fraud_private"), bucket("prod", "fraud")],
-        "fraud-qa": [endpoint(sim, "qa", "fraud-scoring"), dataset("qa", "fraud_private"), bucket("qa", "fraud")],
+        "registry-mirror": [bucket("prod", "mirror"), password(sim, "state registry-mirror")],
+        "fraud-prod": [endpoint(sim, "prod", "fraud-scoring"), dataset("prod", "fraud"), bucket("prod", "fraud")],
+        "fraud-qa": [endpoint(sim, "qa", "fraud-scoring"), dataset("qa", "fraud"), bucket("qa", "fraud")],
         "churn-sandbox": [bucket("dev", "churn-sandbox"), account("dev", "churn-sandbox"),
                           cloud_run(sim, "dev", "churn-sandbox", revision)],
     }  # fmt: skip

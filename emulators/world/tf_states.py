@@ -1,4 +1,4 @@
-"""Terraform states that live on: applies write new serials, locks stay, lineages change; in GitLab, a bucket and a file."""
+"""Terraform states that live on in GitLab, a bucket and a file: new serials, a lock that stays, a changed lineage."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def write_state(sim: Sim, at: datetime, space: Workspace, revision: str, job: Js
     """A new serial, where the state is kept."""
     space.serial += 1
     space.revision = revision
-    data = json.dumps(document(sim, space), indent=2).encode()
+    data = json.dumps(document(sim, space)).encode()
     if space.name in IN_BUCKET:
         sim.up.storage.put(BUCKET, IN_BUCKET[space.name], data, at)
         return
@@ -151,13 +151,13 @@ def _outside_apply(at: datetime, sim: Sim, space: Workspace) -> None:
 
 
 def _outside_check(at: datetime, sim: Sim, space: Workspace) -> None:
-    """Each morning a full plan is laid beside the state, in the bucket or the folder."""
+    """Each day a full plan is laid beside the state, in the bucket or the folder."""
     data = json.dumps(full_plan(sim, at, space.name, document(sim, space))).encode()
     if space.name in IN_BUCKET:
         sim.up.storage.put(BUCKET, IN_BUCKET[space.name].replace(".tfstate", ".plan.json"), data, at)
     else:
         sim.up.files[f"{space.name}.plan.json"] = data
-    sim.at(at + timedelta(hours=12), _outside_check, sim, space)
+    sim.at(at + timedelta(hours=24), _outside_check, sim, space)
 
 
 def _lock(at: datetime, sim: Sim, name: str) -> None:

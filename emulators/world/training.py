@@ -1,4 +1,4 @@
-"""When models are trained and scored: Vertex schedules that fire, are late, paused or skipped, and runs started by CI."""
+"""When models are trained and scored: schedules that fire, are late, paused or skipped, and runs that CI starts."""
 
 from __future__ import annotations
 
