@@ -337,7 +337,7 @@ Index("ix_membership_thing", membership.c.thing_table, membership.c.thing_id)
 
 branch_head = Table(
     "branch_head", METADATA,
-    # Read model: the newest run of each (project, ref, trigger class), child pipelines left out.
+    # Read model: the pipeline created last of each (project, ref), child pipelines left out.
     Column("project_id", Key, primary_key=True, autoincrement=False), Column("ref", Text, primary_key=True),
     Column("run_id", Key, nullable=False), Column("is_default", Boolean, nullable=False),
     Column("created_at", Millis, nullable=False),
@@ -346,7 +346,7 @@ Index("ix_branch_head_is_default", branch_head.c.is_default)
 
 run_daily = Table(
     "run_daily", METADATA,
-    # Read model: runs by UTC day of creation, so that a year of history is a few rows a project.
+    # Read model: runs by UTC day of creation and state (downstream counted in), child pipelines left out.
     Column("day", Integer, primary_key=True, autoincrement=False), Column("kind", Text, primary_key=True),
     Column("project_id", Key, primary_key=True, autoincrement=False), Column("name", Text, primary_key=True),
     # project_id 0 stands for "none"
@@ -356,7 +356,8 @@ run_daily = Table(
 
 job_daily = Table(
     "job_daily", METADATA,
-    # Read model: final attempts of steps by UTC day, project and name.
+    # Read model: steps by UTC day of their run's creation, project (0: none) and name. runs, failed and duration_sum
+    # are of last attempts that have ended; retried is of attempts that a newer one replaced.
     Column("day", Integer, primary_key=True, autoincrement=False),
     Column("project_id", Key, primary_key=True, autoincrement=False), Column("name", Text, primary_key=True),
     Column("runs", Integer), Column("failed", Integer), Column("retried", Integer), Column("duration_sum", Float),
