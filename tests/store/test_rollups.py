@@ -35,10 +35,11 @@ def heads(store: Store) -> dict[str, str]:
 
 
 def models(store: Store) -> list[list[dict[str, Any]]]:
-    return [
-        [{name: round(value, 6) if isinstance(value, float) else value for name, value in row.items()} for row in rows(store, table)]
-        for table in MODELS
-    ]  # fmt: skip
+    return [[{name: _rounded(value) for name, value in row.items()} for row in rows(store, table)] for table in MODELS]
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def test_the_head_of_a_branch_is_what_was_created_last_not_what_finished_last(store: Store) -> None:
@@ -119,7 +120,8 @@ def test_the_same_batch_twice_counts_once(store: Store) -> None:
 def test_jobs_are_counted_by_their_last_attempt_once_it_has_ended(store: Store) -> None:
     sync(
         store, a_run("1"), a_step("1", RunState.FAILED, retried=True, duration_seconds=5.0),
-        a_step("2", RunState.FAILED, duration_seconds=7.0), a_step("3", RunState.RUNNING, final=False, duration_seconds=1.0),
+        a_step("2", RunState.FAILED, duration_seconds=7.0),
+        a_step("3", RunState.RUNNING, final=False, duration_seconds=1.0),
     )  # fmt: skip
     row = one(rows(store, schema.job_daily))
     assert [row[name] for name in ("runs", "failed", "retried", "duration_sum")] == [1, 1, 1, 7.0]
@@ -153,12 +155,14 @@ def test_days_whose_steps_were_let_go_keep_their_counts(store: Store) -> None:
 TIMES = st.integers(0, 72).map(lambda hours: ago(hours=hours))
 RUNS = st.builds(
     a_run, st.sampled_from("12345"), st.sampled_from(RunState), created_at=st.none() | TIMES,
-    ref=st.sampled_from(["main", "topic", None]), project=st.sampled_from([Ref("project", "7"), Ref("project", "8"), None]),
+    ref=st.sampled_from(["main", "topic", None]),
+    project=st.sampled_from([Ref("project", "7"), Ref("project", "8"), None]),
     trigger=st.sampled_from([None, "push", "parent_pipeline"]), name=st.sampled_from(["a", "b"]),
     duration_seconds=st.none() | st.integers(0, 100).map(float), kind=st.sampled_from(["pipeline", "pipeline-job"]),
 )  # fmt: skip
 STEPS = st.builds(
-    a_step, st.sampled_from("123456"), st.sampled_from(RunState), run=st.sampled_from("12345").map(lambda n: Ref("pipeline", n)),
+    a_step, st.sampled_from("123456"), st.sampled_from(RunState),
+    run=st.sampled_from("12345").map(lambda n: Ref("pipeline", n)),
     name=st.sampled_from(["test", "build"]), retried=st.booleans(), final=st.booleans(),
     duration_seconds=st.none() | st.integers(0, 100).map(float),
 )  # fmt: skip
@@ -199,9 +203,12 @@ def _without_keys(store: Store) -> list[list[str]]:
     names = {row["id"]: row["native_id"] for row in rows(store, schema.project)}
     runs = {row["id"]: row["native_id"] for row in rows(store, schema.run)}
     return [
-        sorted(str({**row, "project_id": names.get(row["project_id"]), "run_id": runs.get(row.get("run_id"))}) for row in table)
+        sorted(
+            str({**row, "project_id": names.get(row["project_id"]), "run_id": runs.get(row.get("run_id"))})
+            for row in table
+        )
         for table in models(store)
-    ]  # fmt: skip
+    ]
 
 
 def _empty(store: Store) -> None:
