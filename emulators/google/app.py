@@ -12,14 +12,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from emulators.data import Upstreams
-from emulators.google import storage, vertex
+from emulators.google import bigquery, storage, vertex
 from emulators.google.answers import Refusal, refuse
+from emulators.google.bigquery_engine import Engine
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def make_app(upstreams: Upstreams) -> ASGIApp:
     """Serves the three services for the real clients with `api_endpoint` set to this server's address."""
+
+    engine = Engine(upstreams.bigquery)
 
     def respond(request: Request, body: bytes) -> Response:
         path = request.url.path
@@ -28,6 +31,8 @@ def make_app(upstreams: Upstreams) -> ASGIApp:
                 now = upstreams.refresh()
                 if "/storage/v1/b" in path:
                     return storage.answer(upstreams, request, body, now)
+                if path.startswith("/bigquery/v2/projects/"):
+                    return bigquery.answer(upstreams, engine, request, body, now)
                 if path.startswith("/v1/"):
                     return vertex.answer(upstreams, request, body)
             raise refuse(404, f"The path '{path}' is not served here.")

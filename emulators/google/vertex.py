@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from emulators.data import Upstreams, VertexData
-from emulators.google.answers import Refusal, denied, refuse, service_disabled
+from emulators.google.answers import denied, refuse, service_disabled
 from emulators.google.filters import READERS, BadFilter, compile_filter, snake, value_at
 from emulators.google.vertex_catalog import COLLECTIONS, Collection, by_segments
 
@@ -267,6 +267,3 @@ def _json(message: Message, query: Query) -> Response:
     numbers = "enum-encoding=int" in query.get("$alt", "")
     text = json_format.MessageToJson(message, use_integers_for_enums=numbers, indent=None)
     return Response(text, media_type="application/json; charset=UTF-8")
-
-
-__all__ = ["Refusal", "answer"]
