@@ -21,7 +21,7 @@ BUCKET = "acme-ml-terraform-state"
 IN_GITLAB = (
     "dev", "qa", "prod", "data-lake", "experiments", "feature-store", "monitoring", "shared-network", "registry-mirror",
 )  # fmt: skip
-IN_BUCKET = {"fraud-prod": "fraud-scoring/prod.tfstate", "fraud-qa": "fraud-scoring/qa.tfstate"}
+IN_BUCKET = {"fraud-prod": "terraform/fraud-scoring-prod.tfstate", "fraud-qa": "terraform/fraud-scoring-qa.tfstate"}
 IN_FILE = {"churn-sandbox": "churn-sandbox.tfstate"}
 
 
