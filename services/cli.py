@@ -16,7 +16,7 @@ from services import places, redaction
 from services.check import Checked, check
 from services.config_file import ConfigError, Loaded, load
 from services.queries import discover as discover_views
-from services.queries.filters import BadFilter, parse_filters
+from services.queries.filters import MOST_ROWS, BadFilter, parse_filters
 from services.run import PortTaken, RunOptions, run, wait_for
 from services.store.database import Store, StoreUnreachable, open_store
 from services.timestamps import utc_now
@@ -201,7 +201,7 @@ def _show(options: argparse.Namespace) -> int:
     now = utc_now()
     given = {
         "product": options.product, "environment": options.env, "since": options.since, "until": options.until,
-        "text": options.text, "state": options.state,
+        "text": options.text, "state": options.state, "limit": str(MOST_ROWS),
     }  # fmt: skip
     filters = parse_filters({key: value for key, value in given.items() if value}, loaded.config, now)
     store = _store(options, must_exist=True)

@@ -12,6 +12,7 @@ from services.vocabulary import Freshness
 
 __all__ = ["Answer", "Filters", "SourceHealth", "View", "Window", "from_millis", "iso", "to_millis"]
 
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """From when to when, aware UTC, end excluded; `why` says in words how it was chosen."""
@@ -35,6 +36,12 @@ class Filters:
     selected: str | None = None
     """Text id (source:kind:native) of the one thing that is opened."""
     page: int = 1
+    limit: int = 100
+    """Rows a page; the command line asks for more."""
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.limit
 
 
 @dataclass(frozen=True, slots=True)

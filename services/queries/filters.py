@@ -11,12 +11,13 @@ from services.queries.identity import parse_id
 from services.queries.windows import DEFAULT, BadTime, between, named_window
 
 PARAMETERS = (
-    "product", "env", "window", "since", "until", "text", "state", "project", "kind", "selected", "page",
+    "product", "env", "window", "since", "until", "text", "state", "project", "kind", "selected", "page", "limit",
 )  # fmt: skip
 """All names that a URL or a call may hold; anything else is an error, so that a typo is not taken for "all"."""
 
 UNASSIGNED = "unassigned"
 LONGEST = 500
+MOST_ROWS = 10_000
 
 
 class BadFilter(ValueError):
@@ -47,7 +48,8 @@ def parse_filters(given: Mapping[str, str], config: Config, now: datetime, guess
         project=given.get("project") or None,
         kind=given.get("kind") or None,
         selected=_selected(given),
-        page=_page(given),
+        page=_number(given, "page", 1, 100_000),
+        limit=_number(given, "limit", 100, MOST_ROWS),
     )
 
 
@@ -85,8 +87,8 @@ def _selected(given: Mapping[str, str]) -> str | None:
     return value
 
 
-def _page(given: Mapping[str, str]) -> int:
-    text = given.get("page") or "1"
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 100_000):
-        raise BadFilter("page", f"{text!r} is no page; use a number from 1")
+def _number(given: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = given.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most):
+        raise BadFilter(name, f"{text[:20]!r} does not do; use a number from 1 to {most}")
     return int(text)

@@ -1,0 +1,184 @@
+"""What needs somebody now, what changed since the last standup, and how the last fortnight went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select
+
+from services.config import Config
+from services.queries import cards
+from services.queries.base import Answer, Filters, View, Window, to_millis
+from services.queries.filters import UNASSIGNED
+from services.queries.frame import products
+from services.queries.health import health
+from services.queries.windows import standup_window
+from services.store import schema
+from services.vocabulary import TIER_ORDER, Freshness, RunState, Tier, guess_tier, rank
+
+LATE_FOR = timedelta(days=7)
+"""What occurred up to so long before the window counts as *seen late* when we first saw it within it."""
+STRIP_DAYS = 14
+MOST_PROBLEMS = 60
+PAGE = 50
+
+_LATE = frozenset({"schedule-late", "schedule-missed"})
+problem, event = schema.problem, schema.event
+
+
+def ask(conn: Connection, config: Config, filters: Filters, now: datetime) -> Answer:
+    """The whole of Today for the window asked for, else since the last standup."""
+    window = filters.window or standup_window(config, now)
+    opened = _worst_first(conn.execute(_open_problems(filters)).all(), config)
+    changed, total, late = _changes(conn, filters, window)
+    ids = cards.subjects(conn, [*opened[:MOST_PROBLEMS], *changed])
+    healths = health(conn, config, now)
+    cut = len(changed) < total
+    return Answer(
+        "today",
+        {
+            "needs_somebody": [cards.problem_card(row, ids, now, window.start) for row in opened[:MOST_PROBLEMS]],
+            "changed": [cards.event_line(row, ids, window.start) for row in changed],
+            "strip": _strip(conn, config, filters, now),
+            "counts": _counts(opened, window, total, late)
+            | {"not_fresh": len({one.name for one in healths if one.status is not Freshness.FRESH})},
+        },
+        as_of=now, window=window, sources=healths, shown=len(changed) if cut else None, of=total if cut else None,
+    )  # fmt: skip
+
+
+def _open_problems(filters: Filters) -> Any:
+    return select(problem).where(problem.c.closed_at.is_(None), *cards.narrowed(problem, filters))
+
+
+def _worst_first(rows: Iterable[Row[Any]], config: Config) -> list[Row[Any]]:
+    """Red before amber, then nearest to production, then by state, then the newest."""
+    tiers = {one.name: one.tier or guess_tier(one.name) for one in config.environment}
+    nearest = {tier: -place for tier, place in TIER_ORDER.items()} | {Tier.OTHER: 1}
+
+    def key(row: Row[Any]) -> tuple[int, int, int, int, int]:
+        near = nearest[tiers[row.environment]] if row.environment in tiers else 0
+        return (0 if row.severity == "red" else 1, near, rank(row.state), -row.opened_at, row.id)
+
+    return sorted(rows, key=key)
+
+
+def _counts(opened: Sequence[Row[Any]], window: Window, changes: int, late: int) -> dict[str, int]:
+    start = to_millis(window.start)
+    return {
+        "red": sum(row.severity == "red" for row in opened),
+        "amber": sum(row.severity != "red" for row in opened),
+        "new": sum(row.opened_at >= start for row in opened),
+        "late": sum(row.kind in _LATE for row in opened),
+        "drifted": sum(row.kind == "drift" for row in opened),
+        "waiting": sum(row.state == RunState.WAITING for row in opened),
+        "changes": changes,
+        "seen_late": late,
+    }
+
+
+def _changes(conn: Connection, filters: Filters, window: Window) -> tuple[list[Row[Any]], int, int]:
+    """One page of events, newest first, how many there are in all, and how many of them were seen late.
+
+    An event is in the window if it occurred in it; or if we first saw it in it, though it occurred up to seven days
+    before, and not by the first reading of a source's history.
+    """
+    start, end = to_millis(window.start), to_millis(window.end)
+    narrowed = cards.narrowed(event, filters)
+    occurred = and_(event.c.at >= start, event.c.at < end, *narrowed)
+    seen_late = and_(
+        event.c.seen_at >= start, event.c.seen_at < end, event.c.at < start,
+        event.c.at >= start - int(LATE_FOR / timedelta(milliseconds=1)), event.c.first_fill.is_(False), *narrowed,
+    )  # fmt: skip
+    late = _count(conn, seen_late)
+    total = _count(conn, occurred) + late
+    wanted = filters.page * PAGE
+    rows = [
+        row
+        for condition in (occurred, *([seen_late] if late else []))
+        for row in conn.execute(
+            select(event).where(condition).order_by(event.c.at.desc(), event.c.id.desc()).limit(wanted)
+        )
+    ]
+    rows.sort(key=lambda row: (-row.at, -row.id))
+    return rows[wanted - PAGE : wanted], total, late
+
+
+def _count(conn: Connection, condition: ColumnElement[bool]) -> int:
+    return conn.execute(select(func.count()).select_from(event).where(condition)).scalar_one()
+
+
+def _strip(conn: Connection, config: Config, filters: Filters, now: datetime) -> list[dict[str, Any]]:
+    """A mark a product and day, for 14 days: *failed* where a red problem was open, *warning* where an amber one was
+    or a CI run failed, *succeeded* where all runs were fine, *none* where nothing ran, *unknown* before our history.
+    """
+    zone_day = now.astimezone(UTC).date()
+    days = [zone_day - timedelta(days=back) for back in range(STRIP_DAYS - 1, -1, -1)]
+    first = (days[0] - datetime(1970, 1, 1, tzinfo=UTC).date()).days
+    runs = _runs_by_day(conn, first)
+    episodes = _episodes(conn, first)
+    since = conn.execute(
+        select(func.max(schema.stream_state.c.since)).where(schema.stream_state.c.stream == "pipelines")
+    ).scalar()
+    listed = [name for name in products(conn, config) if not filters.product or name == filters.product]
+    return [
+        {"product": name, "days": [_mark(day, first + place, runs.get((name, first + place)), episodes.get(name, ()),
+                                         since) for place, day in enumerate(days)]}
+        for name in listed
+        if name != UNASSIGNED or any(key[0] == UNASSIGNED for key in runs) or UNASSIGNED in episodes
+    ]  # fmt: skip
+
+
+def _runs_by_day(conn: Connection, first: int) -> dict[tuple[str, int], tuple[int, int]]:
+    """(product, day) -> CI runs and how many of them failed."""
+    daily, member = schema.run_daily, schema.membership
+    of = and_(member.c.thing_table == "project", member.c.thing_id == daily.c.project_id)
+    rows = conn.execute(
+        select(
+            daily.c.day, func.coalesce(member.c.product, UNASSIGNED), func.sum(daily.c.runs), func.sum(daily.c.failed)
+        )
+        .outerjoin(member, of)
+        .where(daily.c.day >= first, daily.c.kind == "pipeline")
+        .group_by(daily.c.day, func.coalesce(member.c.product, UNASSIGNED))
+    )
+    return {(product, day): (int(runs or 0), int(failed or 0)) for day, product, runs, failed in rows}
+
+
+def _episodes(conn: Connection, first: int) -> dict[str, list[tuple[int, int | None, bool]]]:
+    """Product -> first day, last day (None while open) and whether red, of every problem open since that day."""
+    rows = conn.execute(
+        select(
+            func.coalesce(problem.c.product, UNASSIGNED), problem.c.opened_at, problem.c.closed_at,
+            case((problem.c.severity == "red", 1), else_=0),
+        ).where(or_(problem.c.closed_at.is_(None), problem.c.closed_at >= first * cards.DAY_MS))
+    )  # fmt: skip
+    found: dict[str, list[tuple[int, int | None, bool]]] = {}
+    for product, opened, closed, red in rows:
+        last = None if closed is None else closed // cards.DAY_MS
+        found.setdefault(product, []).append((opened // cards.DAY_MS, last, bool(red)))
+    return found
+
+
+def _mark(
+    day: Any, number: int, runs: tuple[int, int] | None, episodes: Sequence[tuple[int, int | None, bool]],
+    since: int | None,
+) -> dict[str, Any]:  # fmt: skip
+    bad = [red for begin, last, red in episodes if begin <= number and (last is None or last >= number)]
+    known = since is None or number >= since // cards.DAY_MS
+    if any(bad):
+        state = "failed"
+    elif bad or (runs and runs[1]):
+        state = "warning"
+    elif runs and runs[0]:
+        state = "succeeded"
+    else:
+        state = "none" if known else "unknown"
+    return {
+        "day": day.isoformat(), "state": state, "runs": runs[0] if runs else (0 if known else None),
+        "failed": runs[1] if runs else (0 if known else None), "red": sum(bad), "amber": len(bad) - sum(bad),
+    }  # fmt: skip
+
+
+VIEW = View("today", "What needs somebody, and what changed", ask)
