@@ -117,6 +117,14 @@ export default function (component) {
 }
 """
 
+_PATHS = {entry.path or "today": entry.path for entry in PAGES}
+
+
+def path_of(view: str) -> str:
+    """The URL's path of a view's page."""
+    return _PATHS[view]
+
+
 _followed = st.components.v2.component("throughline_links", js=_SCRIPT)
 
 

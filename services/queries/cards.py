@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -59,7 +59,7 @@ def subjects(conn: Connection, rows: Iterable[Any]) -> Mapping[tuple[str, int], 
 
 
 def problem_card(row: Any, ids: Mapping[tuple[str, int], str], now: datetime, start: datetime) -> dict[str, Any]:
-    """A problem as JSON; `day` counts the days it is open, beginning with 1; `new` is true if it opened in the window."""
+    """A problem as JSON; `day` counts the days it is open from 1; `new` is true where it opened in the window."""
     subject = ids.get((row.subject_table, row.subject_id))
     return {
         "id": row.id, "kind": row.kind, "severity": row.severity, "state": row.state, "title": row.title,
@@ -81,11 +81,3 @@ def event_line(row: Any, ids: Mapping[tuple[str, int], str], start: datetime) ->
         "actor": row.actor, "subject": subject, "view": view_of(row.subject_table, row.lane, subject),
         "web_url": row.web_url,
     }  # fmt: skip
-
-
-def of_lanes(lines: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """How many lines there are a lane."""
-    counts: dict[str, int] = {}
-    for line in lines:
-        counts[line["lane"]] = counts.get(line["lane"], 0) + 1
-    return counts

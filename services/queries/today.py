@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,8 @@ def ask(conn: Connection, config: Config, filters: Filters, now: datetime) -> An
     """The whole of Today for the window asked for, else since the last standup."""
     window = filters.window or standup_window(config, now)
     opened = _worst_first(conn.execute(_open_problems(filters)).all(), config)
-    changed, total, late = _changes(conn, filters, window)
+    changed, lanes, late = _changes(conn, filters, window)
+    total = sum(count for lane, count in lanes.items() if filters.kind in (None, lane))
     ids = cards.subjects(conn, [*opened[:MOST_PROBLEMS], *changed])
     healths = health(conn, config, now)
     cut = len(changed) < total
@@ -40,6 +42,8 @@ def ask(conn: Connection, config: Config, filters: Filters, now: datetime) -> An
         "today",
         {
             "needs_somebody": [cards.problem_card(row, ids, now, window.start) for row in opened[:MOST_PROBLEMS]],
+            "lanes": lanes,
+            "page": filters.page,
             "changed": [cards.event_line(row, ids, window.start) for row in changed],
             "strip": _strip(conn, config, filters, now),
             "counts": _counts(opened, window, total, late)
@@ -79,35 +83,37 @@ def _counts(opened: Sequence[Row[Any]], window: Window, changes: int, late: int)
     }
 
 
-def _changes(conn: Connection, filters: Filters, window: Window) -> tuple[list[Row[Any]], int, int]:
-    """One page of events, newest first, how many there are in all, and how many of them were seen late.
+def _changes(conn: Connection, filters: Filters, window: Window) -> tuple[list[Row[Any]], dict[str, int], int]:
+    """One page of events, newest first, how many there are a lane (of any kind), and how many were seen late.
 
     An event is in the window if it occurred in it; or if we first saw it in it, though it occurred up to seven days
     before, and not by the first reading of a source's history.
     """
     start, end = to_millis(window.start), to_millis(window.end)
-    narrowed = cards.narrowed(event, filters)
+    narrowed = cards.narrowed(event, replace(filters, kind=None))
+    chosen = [event.c.lane == filters.kind] if filters.kind else []
     occurred = and_(event.c.at >= start, event.c.at < end, *narrowed)
     seen_late = and_(
         event.c.seen_at >= start, event.c.seen_at < end, event.c.at < start,
         event.c.at >= start - int(LATE_FOR / timedelta(milliseconds=1)), event.c.first_fill.is_(False), *narrowed,
     )  # fmt: skip
-    late = _count(conn, seen_late)
-    total = _count(conn, occurred) + late
+    lanes, late = _by_lane(conn, occurred), _by_lane(conn, seen_late)
     wanted = filters.page * PAGE
     rows = [
         row
         for condition in (occurred, *([seen_late] if late else []))
         for row in conn.execute(
-            select(event).where(condition).order_by(event.c.at.desc(), event.c.id.desc()).limit(wanted)
+            select(event).where(condition, *chosen).order_by(event.c.at.desc(), event.c.id.desc()).limit(wanted)
         )
     ]
     rows.sort(key=lambda row: (-row.at, -row.id))
-    return rows[wanted - PAGE : wanted], total, late
+    both = {lane: lanes.get(lane, 0) + late.get(lane, 0) for lane in sorted(lanes.keys() | late.keys())}
+    return rows[wanted - PAGE : wanted], both, sum(n for lane, n in late.items() if filters.kind in (None, lane))
 
 
-def _count(conn: Connection, condition: ColumnElement[bool]) -> int:
-    return conn.execute(select(func.count()).select_from(event).where(condition)).scalar_one()
+def _by_lane(conn: Connection, condition: ColumnElement[bool]) -> dict[str, int]:
+    rows = conn.execute(select(event.c.lane, func.count()).where(condition).group_by(event.c.lane))
+    return dict(rows.tuples().all())
 
 
 def _strip(conn: Connection, config: Config, filters: Filters, now: datetime) -> list[dict[str, Any]]:
@@ -135,13 +141,12 @@ def _runs_by_day(conn: Connection, first: int) -> dict[tuple[str, int], tuple[in
     """(product, day) -> CI runs and how many of them failed."""
     daily, member = schema.run_daily, schema.membership
     of = and_(member.c.thing_table == "project", member.c.thing_id == daily.c.project_id)
+    name = func.coalesce(member.c.product, UNASSIGNED)
     rows = conn.execute(
-        select(
-            daily.c.day, func.coalesce(member.c.product, UNASSIGNED), func.sum(daily.c.runs), func.sum(daily.c.failed)
-        )
+        select(daily.c.day, name, func.sum(daily.c.runs), func.sum(daily.c.failed))
         .outerjoin(member, of)
         .where(daily.c.day >= first, daily.c.kind == "pipeline")
-        .group_by(daily.c.day, func.coalesce(member.c.product, UNASSIGNED))
+        .group_by(daily.c.day, name)
     )
     return {(product, day): (int(runs or 0), int(failed or 0)) for day, product, runs, failed in rows}
 
