@@ -134,4 +134,3 @@ def _on_the_wire(
     if status != 204:
         headers += [("content-type", answer.content_type), ("content-length", str(len(content)))]
     return status, headers, content
-

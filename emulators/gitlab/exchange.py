@@ -12,7 +12,7 @@ from emulators.data import GitLabData, Json, Token
 from emulators.gitlab.index import Index
 
 
-class Refused(Exception):  # noqa: N818 - GitLab's refusal of a call, an answer rather than an error of ours
+class Refused(Exception):
     """An answer other than 2xx, with the body that GitLab gives."""
 
     def __init__(self, status: int, payload: Any, headers: tuple[tuple[str, str], ...] = ()) -> None:

@@ -1,4 +1,4 @@
-"""How much a GraphQL query costs by GitLab's rule, and which fields may be asked for once only.
+"""How much a GraphQL query costs by GitLab's rule, and how deep it goes.
 
 Every field costs 1. A connection costs (its children + 1, and 1 for `sort`, 5 for `search`, 2 each for `ref` and `sha`)
 x (1 + 0.01 x page size), cut to a whole number; a field that asks Gitaly costs 1 more. Source: GitLab's
@@ -29,7 +29,6 @@ MAX_COMPLEXITY_ANONYMOUS = 200
 MAX_DEPTH = 20
 MAX_QUERY_CHARS = 10_000
 MAX_PAGE = 100
-ONCE = {("Project", "environments"), ("Project", "jobs"), ("Project", "pipelineSchedules"), ("Environment", "deployments")}
 GITALY = {("Pipeline", "commit"), ("Deployment", "commit"), ("Release", "commit"), ("Repository", "rootRef")}
 EXTRA = {"search": 5, "sort": 1, "ref": 2, "sha": 2}
 

@@ -86,6 +86,10 @@ def once(info: GraphQLResolveInfo) -> None:
         raise GraphQLError(f'"{key[1]}" field can be requested only for 1 {key[0]}(s) at a time.')
 
 
+def by_id(item: Json) -> tuple[Any, ...]:
+    return (item["id"],)
+
+
 def connection(
     items: Iterable[Any],
     arguments: dict[str, Any],

@@ -10,7 +10,7 @@ from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLObjectType, GraphQLScalarType, GraphQLSchema, build_schema
 
-from emulators.gitlab import graphql_ci, graphql_project
+from emulators.gitlab import graphql_delivery, graphql_jobs, graphql_pipelines, graphql_project
 from emulators.gitlab.graphql_nodes import Node, whole_seconds
 
 SDL = Path(__file__).with_name("schema.graphql")
@@ -38,8 +38,8 @@ def schema() -> GraphQLSchema:
 
 def _all_resolvers() -> dict[str, dict[str, Callable[..., Any]]]:
     merged: dict[str, dict[str, Callable[..., Any]]] = {}
-    for table in (graphql_project.RESOLVERS, graphql_ci.RESOLVERS, graphql_ci.PROJECT_RESOLVERS):
-        for name, fields in table.items():
+    for module in (graphql_project, graphql_delivery, graphql_pipelines, graphql_jobs):
+        for name, fields in module.RESOLVERS.items():
             merged[name] = merged.get(name, {}) | fields
     return merged
 

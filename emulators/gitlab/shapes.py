@@ -14,11 +14,11 @@ PROJECT_SIMPLE = (
     "tag_list", "topics", "ssh_url_to_repo", "http_url_to_repo", "web_url", "readme_url", "forks_count", "avatar_url",
     "star_count", "last_activity_at", "namespace",
 )  # fmt: skip
-MERGE_REQUEST_DETAIL = frozenset(
-    "subscribed changes_count latest_build_started_at latest_build_finished_at first_deployed_to_production_at "
-    "pipeline head_pipeline diff_refs merge_error rebase_in_progress diverged_commits_count first_contribution user"
-    .split()
-)  # fmt: skip
+MERGE_REQUEST_DETAIL = frozenset((
+    "subscribed", "changes_count", "latest_build_started_at", "latest_build_finished_at", "pipeline", "head_pipeline",
+    "first_deployed_to_production_at", "diff_refs", "merge_error", "rebase_in_progress", "diverged_commits_count",
+    "first_contribution", "user",
+))  # fmt: skip
 COMMIT_DETAIL = frozenset(("stats", "status", "project_id", "last_pipeline"))
 DEPLOYMENT_DETAIL = frozenset(("pending_approval_count", "approvals", "approval_summary"))
 SCHEDULE_DETAIL = frozenset(("last_pipeline", "variables"))
