@@ -10,12 +10,12 @@ from emulators.world import ci
 from emulators.world.children import start_downstream
 from emulators.world.commits import commit
 from emulators.world.deployments import roll_back
-from emulators.world.engine import Sim, arrivals, every_day, every_hour, iso, spread
+from emulators.world.engine import WARM_UP, Sim, arrivals, every_day, every_hour, iso, spread
 from emulators.world.incidents import open_incident
 from emulators.world.requests import chance_outcomes, open_request
 from emulators.world.team import Repo
 
-LIVE_REQUESTS_PER_HOUR = 2.2
+LIVE_REQUESTS_PER_HOUR = 5.0
 
 
 def begin_activity(sim: Sim, repos: dict[str, Repo]) -> None:
@@ -30,7 +30,7 @@ def begin_activity(sim: Sim, repos: dict[str, Repo]) -> None:
     for repo in repos.values():
         _found(sim, repo)
         every_day(sim, sim.start, _plan_day, sim, repo)
-    every_hour(sim, sim.epoch, _plan_hour, sim, list(repos.values()))
+    every_hour(sim, sim.epoch - WARM_UP, _plan_hour, sim, list(repos.values()))
 
 
 def _found(sim: Sim, repo: Repo) -> None:
@@ -42,22 +42,26 @@ def _found(sim: Sim, repo: Repo) -> None:
 
 
 def _plan_day(at: datetime, sim: Sim, repo: Repo) -> None:
-    if at >= sim.epoch:
+    if sim.live(at):
         return
     chance = sim.rng("day", repo.id, at.date())
     working = at.weekday() < 5
     rate = repo.plan.busy if working else repo.plan.busy * 0.12
     for number, when in enumerate(arrivals(chance, at + timedelta(hours=7), at + timedelta(hours=17), rate / 10)):
-        if when < sim.epoch:
+        if not sim.live(when):
             sim.at(when, open_request, sim, repo, f"{at.date()}/{number}")
 
 
 def _plan_hour(at: datetime, sim: Sim, repos: list[Repo]) -> None:
+    """Spread over the hour, so that there is never long nothing to see."""
     chance = sim.rng("hour", at.isoformat())
     weights = [repo.plan.busy for repo in repos]
-    for number, when in enumerate(arrivals(chance, at, at + timedelta(hours=1), LIVE_REQUESTS_PER_HOUR * sim.speed)):
+    wanted = LIVE_REQUESTS_PER_HOUR * sim.rate(at)
+    count = int(wanted) + (chance.random() < wanted % 1)
+    for number in range(count):
         repo = chance.choices(repos, weights)[0]
-        sim.at(when, open_request, sim, repo, f"{at.isoformat()}/{number}")
+        minute = 60 * (number + chance.random()) / count
+        sim.at(at + timedelta(minutes=minute), open_request, sim, repo, f"{at.isoformat()}/{number}")
 
 
 def _build_main(sim: Sim, at: datetime, repo: Repo, found: Json, request: Json | None) -> ci.Run:
@@ -108,7 +112,8 @@ def _watch_gate(at: datetime, sim: Sim, run: ci.Run, name: str, chance: Any, hot
 
 def _decide(sim: Sim, at: datetime, run: ci.Run, name: str, chance: Any, hotfix: bool) -> None:
     """Whether and when somebody presses the button for production."""
-    if run.repo.path in sim.parts.get("frozen", ()) and at >= sim.epoch - timedelta(days=3):
+    frozen = sim.parts["frozen"].get(run.repo.plan.path)
+    if frozen and frozen.job == name and frozen.holds(at):
         return
     if not hotfix and chance.random() > 0.62:
         return

@@ -22,13 +22,18 @@ HOUR = timedelta(hours=1)
 
 def build_arcs(sim: Sim) -> None:
     repos: dict[str, Repo] = sim.parts["repos"]
-    sim.parts["frozen"] = ("acme-ml/churn/serving-api",)
+    # Nobody presses production's button in these spans: merged work waits, and drift is not applied away.
+    sim.parts["frozen"] = {
+        "churn/serving-api": Break("deploy-prod", sim.epoch - 3 * DAY, 5 * DAY),
+        "platform/infra": Break("apply:prod", sim.epoch - 4 * DAY - HOUR, 6 * DAY + 2 * HOUR),
+    }
     _break(sim, repos["fraud-scoring/data-prep"], "unit-tests: [3.11]", 2.4, 4.0)
     _break(sim, repos["demand-forecast/dashboard"], "deploy-live", 1.2, 2.0)
     _ask(sim, repos["churn/serving-api"], (2.6, 1.9, 0.8), "merge")
     _deny(sim, repos["platform/access-broker"])
     sim.at(sim.epoch - 26 * HOUR, _platform_failures, sim, repos["platform/access-broker"])
     sim.at(sim.epoch - 20 * HOUR, _long_incident, sim, repos["demand-forecast/serving"])
+    sim.at(sim.epoch - 50 * HOUR, _late_button, sim, repos["demand-forecast/serving"])
     sim.at(sim.epoch - 40 * HOUR, _skip_ci, sim, repos["platform/ml-lib"])
     sim.at(sim.epoch - 44 * HOUR, _yaml_error, sim, repos["platform/pipeline-components"])
     sim.at(sim.epoch - 30 * HOUR, _cancel_main, sim, repos["churn/training"])
@@ -54,6 +59,16 @@ def _ask(sim: Sim, repo: Repo, days_before: tuple[float, ...], fate: str) -> Non
 def _merged_request(at: datetime, sim: Sim, repo: Repo, key: str, fate: str) -> None:
     request = open_request(at, sim, repo, key, {"fate": fate, "outcomes": {}})
     sim.at(at + 2 * HOUR, merge, sim, repo, request)
+
+
+def _late_button(at: datetime, sim: Sim, repo: Repo) -> None:
+    """Somebody starts the production job of a pipeline that a newer one has overtaken; GitLab stops it."""
+    job, environment = "deploy-prod-api", "prod/forecast-api"
+    newest = repo.deployed[environment]["_run"] if environment in repo.deployed else 0
+    for number, run in reversed(repo.runs.items()):
+        if number < newest and run.kind == "main" and run.jobs[job]["status"] == "manual":
+            ci.play(at, sim, run, job, repo.plan.people[0])
+            return
 
 
 def _deny(sim: Sim, repo: Repo) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from emulators.data import Upstreams
 
+WARM_UP = timedelta(hours=3)
 HISTORY = timedelta(days=90)
 FOUNDED = timedelta(days=120)
 Act = Callable[..., None]
@@ -88,13 +89,17 @@ class Sim:
         self.planted.setdefault(situation, []).append(noted)
 
     def live(self, at: datetime) -> bool:
-        """True after the epoch, when somebody is watching."""
-        return at >= self.epoch
+        """True while somebody is watching: from the epoch on, and some hours before it as a start."""
+        return at >= self.epoch - WARM_UP
+
+    def rate(self, at: datetime) -> float:
+        """How many times as often as usual things happen at that time."""
+        return self.speed if at >= self.epoch else 1.0
 
     def pace(self, at: datetime, hours: float, live_minutes: float) -> timedelta:
         """How long people take: hours in the history, minutes (divided by the speed) while somebody watches."""
         if self.live(at):
-            return timedelta(minutes=live_minutes / self.speed)
+            return timedelta(minutes=live_minutes / self.rate(at))
         return timedelta(hours=hours)
 
 

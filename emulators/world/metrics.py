@@ -99,7 +99,7 @@ def sinking(sim: Sim, product: str, at: datetime) -> float:
 def _window(at: datetime, sim: Sim, product: MLProduct) -> None:
     step = timedelta(hours=3)
     if sim.live(at):
-        step = max(timedelta(minutes=2), timedelta(minutes=30) / sim.speed)
+        step = max(timedelta(minutes=2), timedelta(minutes=30) / sim.rate(at))
     sim.at(at + step, _window, sim, product)
     version = (served(sim, "prod", product.name) or ["1"])[-1]
     chance = sim.rng("metrics", product.name, at.isoformat())

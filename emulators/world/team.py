@@ -64,7 +64,7 @@ REPOS = (
     RepoPlan(41060, "churn/features", "churn", "features", 0.5, ("sofia.duarte", "emre.kaya")),
     RepoPlan(41070, "fraud-scoring/monorepo", "fraud-scoring", "monorepo", 0.5, ("aiko.brandt", "jonas.haile")),
     RepoPlan(41080, "fraud-scoring/data-prep", "fraud-scoring", "library", 0.4, ("emre.kaya", "sofia.duarte")),
-    RepoPlan(41090, "platform/infra", None, "infra", 0.45, ("nadia.roth", "piet.vandijk")),
+    RepoPlan(41090, "platform/infra", None, "infra", 0.4, ("nadia.roth", "piet.vandijk")),
     RepoPlan(41100, "platform/ml-lib", None, "library", 0.4, ("lena.petrova", "ravi.okafor")),
     RepoPlan(41110, "platform/pipeline-components", None, "library", 0.3, ("ravi.okafor", "nadia.roth")),
     RepoPlan(41120, "platform/access-broker", None, "gated", 0.2, ("piet.vandijk", "nadia.roth")),

@@ -14,7 +14,7 @@ WEEK = timedelta(days=7)
 
 
 def drifted(sim: Sim, at: datetime) -> bool:
-    """Production's endpoint is changed by hand four days before the epoch and adopted six days later, every week."""
+    """Production is changed by hand four days before the epoch and applied again six days later, every week."""
     since = sim.epoch - timedelta(days=4, hours=1)
     return at >= since and (at - since) % WEEK < timedelta(days=6, hours=2)
 
@@ -43,9 +43,9 @@ def drift_of(sim: Sim, at: datetime, name: str) -> list[Json]:
 
 def changes_of(sim: Sim, at: datetime, name: str) -> list[Json]:
     """What an apply would do, but for nothing."""
-    if name == "qa":
+    if name == "fraud-qa":
         return [
-            _change("google_vertex_ai_endpoint.churn", ["update"], ["labels.tier"]),
+            _change("google_vertex_ai_endpoint.fraud_scoring", ["update"], ["labels.tier"]),
             _change("google_monitoring_alert_policy.sync_lag", ["create"], []),
         ]
     if name == "data-lake":
@@ -69,7 +69,10 @@ def changes_of(sim: Sim, at: datetime, name: str) -> list[Json]:
             )
         ]
     if name == "prod" and drifted(sim, at):
-        return [_change("google_vertex_ai_endpoint.legacy_churn", ["create"], [])]
+        return [
+            _change("google_vertex_ai_endpoint.legacy_churn", ["create"], []),
+            _change("google_cloud_run_v2_service.forecast_api", ["update"], ["template.0.containers.0.image"]),
+        ]
     return []
 
 
@@ -78,7 +81,7 @@ def checks_of(name: str) -> list[Json]:
     return [{"address": "check.endpoint_answers", "status": words[name]}] if name in words else []
 
 
-def plan_of(sim: Sim, at: datetime, name: str, effect: str, failed: bool) -> Json:
+def plan_of(sim: Sim, at: datetime, name: str, failed: bool) -> Json:
     """The artifact: names only, never a value. A drift check is a normal plan too, so it also says what is pending."""
     errored = failed or name == "experiments"
     return {
@@ -88,7 +91,7 @@ def plan_of(sim: Sim, at: datetime, name: str, effect: str, failed: bool) -> Jso
         "mode": "refresh-only" if name == "monitoring" else "normal",
         "errored": errored,
         "complete": not errored,
-        "drift": [] if errored or effect == "plan" else drift_of(sim, at, name),
+        "drift": [] if errored else drift_of(sim, at, name),
         "changes": [] if errored else changes_of(sim, at, name),
         "checks": checks_of(name),
         "outputs_changed": [],
@@ -121,6 +124,8 @@ def full_plan(sim: Sim, at: datetime, name: str, state: Json) -> Json:
     drift, changes = drift_of(sim, at, name), changes_of(sim, at, name)
     if any("previous_address" in one for one in drift):
         sim.plant("moved_is_not_drift", state=name, at=at)
+    if changes:
+        sim.plant("pending_plan", state=name, at=at)
     if any(check["status"] == "fail" for check in checks_of(name)):
         sim.plant("failing_check", state=name, at=at)
     still = [

@@ -135,7 +135,7 @@ def _after_job(sim: Sim, at: datetime, run: ci.Run, plan: JobPlan, job: Json) ->
     elif effect == "apply" and job["status"] == "failed":
         sim.plant("apply_failed", state=name, job=job["id"], at=at)
     elif effect in ("plan", "drift") and job["status"] in ("success", "failed") and job["started_at"]:
-        write_plan(sim, at, run, job, plan_of(sim, at, name, effect, job["status"] == "failed"))
+        write_plan(sim, at, run, job, plan_of(sim, at, name, job["status"] == "failed"))
 
 
 def _outside_apply(at: datetime, sim: Sim, space: Workspace) -> None:
@@ -144,7 +144,7 @@ def _outside_apply(at: datetime, sim: Sim, space: Workspace) -> None:
     write_state(sim, at, space, sim.sha("revision", space.name, space.serial), None, BOT)
     wait = timedelta(days=2 + chance.random() * 7)
     if sim.live(at):
-        wait = timedelta(hours=(2 + chance.random() * 7) / sim.speed)
+        wait = timedelta(hours=(2 + chance.random() * 7) / sim.rate(at))
     elif at < sim.epoch < at + wait:
         wait = sim.epoch - at + timedelta(minutes=40)
     sim.at(at + wait, _outside_apply, sim, space)
