@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,14 +12,15 @@ from sqlalchemy import Connection, func, select
 
 from services.config import Config, Metric
 from services.queries import rows as r
-from services.queries.base import Answer, Filters, View, iso
+from services.queries.base import Answer, Filters, View, iso, to_millis
 from services.queries.health import health
-from services.queries.identity import find
 from services.store import schema
 
 NEEDS = ("vertex.models", "vertex.evaluations", "vertex.endpoints", "bigquery.metrics")
 MOST_MODELS = 500
 MOST_VERSIONS = 20
+MOST_POINTS = 5000
+SERIES_REACH = timedelta(days=90)
 
 model, version, detail = schema.model, schema.version, schema.model_detail
 endpoint, evaluation, point, run = schema.endpoint, schema.evaluation, schema.metric_point, schema.run
@@ -43,7 +44,7 @@ def models(conn: Connection, config: Config, filters: Filters, now: datetime) ->
         one["best"] = _best(one, config)
     return Answer(
         view="models",
-        data={"models": listed, "selected": _selected(conn, filters, listed)},
+        data={"models": listed, "selected": _selected(conn, config, filters, listed, now)},
         as_of=now,
         window=filters.window,
         sources=sources,
@@ -192,15 +193,37 @@ def _score(found: Mapping[str, Any], name: str) -> float | None:
     return found["measured"]["value"] if found["measured"] else None
 
 
-def _selected(conn: Connection, filters: Filters, listed: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The model that is opened, from the page's own list; a version's id opens its model."""
-    thing = find(conn, filters.selected) if filters.selected else None
-    if thing is None:
+def _selected(
+    conn: Connection, config: Config, filters: Filters, listed: Sequence[dict[str, Any]], now: datetime
+) -> dict[str, Any] | None:
+    """The model that is opened, from the page's own list, with its metrics over time; a version opens its model."""
+    if filters.selected is None:
         return None
     for one in listed:
         if filters.selected in (one["id"], *(found["id"] for found in one["versions"])):
-            return one
+            metrics = [metric for metric in config.metric if fnmatchcase(one["name"], metric.model)]
+            return {**one, "series": [_series(conn, metric, now) for metric in metrics]}
     return None
+
+
+def _series(conn: Connection, metric: Metric, now: datetime) -> dict[str, Any]:
+    """One metric over the last 90 days, oldest first, slices left out."""
+    query = (
+        select(point)
+        .where(point.c.metric == metric.key, point.c.slice == "", point.c.at >= to_millis(now - SERIES_REACH))
+        .order_by(point.c.at)
+        .limit(MOST_POINTS)
+    )
+    return {
+        "metric": metric.name,
+        "better": metric.better,
+        "threshold": metric.threshold,
+        "points": [
+            {"version": row.version or None, "environment": row.environment or None, "at": iso(row.at),
+             "value": row.value, "n": row.n}
+            for row in conn.execute(query)
+        ],
+    }  # fmt: skip
 
 
 VIEW = View("models", "Models", models, NEEDS)
