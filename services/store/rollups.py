@@ -137,7 +137,8 @@ def _runs_select() -> Select[Any]:
     return (
         sa.select(
             _DAY, _RUN.c.kind, _OF_PROJECT, _RUN.c.name, sa.func.count(),
-            *(_counted(_RUN.c.state == word) for word in words), _counted(sa.not_(_RUN.c.state.in_(words))), sa.func.coalesce(sa.func.sum(_RUN.c.duration_seconds), 0.0),
+            *(_counted(_RUN.c.state == word) for word in words), _counted(sa.not_(_RUN.c.state.in_(words))),
+            sa.func.coalesce(sa.func.sum(_RUN.c.duration_seconds), 0.0),
             sa.func.count(_RUN.c.duration_seconds),
         )
         .where(_RUN.c.created_at.is_not(None), _RUN.c.name.is_not(None), _RUN.c.state.is_not(None), _NOT_CHILD)

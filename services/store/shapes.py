@@ -14,6 +14,7 @@ from sqlalchemy import Table
 from services import records
 from services.records import Ref
 from services.store import schema
+from services.timestamps import to_millis
 
 Resolve = Callable[[str, Ref], int]
 """(table, reference) -> key."""
@@ -129,7 +130,7 @@ def millis(at: datetime) -> int:
     """Epoch milliseconds of an aware time. Raises ValueError for a naive one, which would mean this machine's zone."""
     if at.tzinfo is None:
         raise ValueError(f"a time without a zone reached the store: {at!r}")
-    return round(at.timestamp() * 1000)
+    return to_millis(at)
 
 
 def scalar(value: Any) -> Any:
