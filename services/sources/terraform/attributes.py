@@ -120,7 +120,7 @@ def at(value: Any, steps: Iterable[Any]) -> Any:
         if isinstance(value, Mapping) and set(value) == {"value", "type"} and key not in value:
             value = value["value"]
         try:
-            value = value[int(key)] if isinstance(value, list) else value[key]
+            value = value[int(str(key))] if isinstance(value, list) else value[key]
         except (KeyError, IndexError, TypeError, ValueError):
             return None
     return value

@@ -37,7 +37,7 @@ def _entry(module: str | None, key: str, entry: Mapping[str, Any]) -> list[Insta
     type_, name = entry.get("type") or parts[0], parts[1] if len(parts) > 1 else parts[0]
     index = int(parts[2]) if len(parts) > 2 and parts[2].isdigit() else None
     primary = entry.get("primary") or {}
-    held = [(primary, None)] if primary else []
+    held: list[tuple[Any, str | None]] = [(primary, None)] if primary else []
     held += [(one, str(number)) for number, one in enumerate(entry.get("deposed") or [])]
     # format 1 keeps tainted objects in a list of their own
     older = [(one, None) for one in entry.get("tainted") or []]

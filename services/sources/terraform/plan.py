@@ -7,6 +7,7 @@ the value-free summary `throughline-plan.json` that `summarise` makes of it.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from services.sources.base import Unreadable
 _MEND = "write it with `terraform show -json PLAN`, or as throughline-plan.json"
 _NOTHING = (["no-op"], ["read"])
 _MAX_PATHS, _MAX_DEPTH = 50, 8
+_INDEX = re.compile(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]')
 _CHECK_WORDS = ("pass", "fail", "error", "unknown")
 
 Json = dict[str, Any]
@@ -198,7 +200,7 @@ def _clean(one: Mapping[str, Any]) -> Json:
 
 
 def _type_of(address: str) -> str:
-    return str(address).partition("[")[0].split(".")[-2]
+    return _INDEX.sub("", str(address)).split(".")[-2]
 
 
 def _path(steps: Any) -> str:

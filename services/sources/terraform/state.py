@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from services.redaction import is_secret_name
 from services.sources.base import Unreadable
 from services.sources.terraform import old_states, shown_states
-from services.sources.terraform.attributes import Taint, at, fingerprint, first_name, is_secret_name, plain
+from services.sources.terraform.attributes import Taint, at, fingerprint, first_name, plain
 from services.sources.terraform.instances import Instance, Outputs, address_of
 from services.sources.terraform.parsed import ParsedResource, ParsedState
 
@@ -72,7 +73,7 @@ def _encrypted(document: Mapping[str, Any]) -> ParsedState:
 
 
 def _version_4(document: Mapping[str, Any], key: bytes) -> ParsedState:
-    entries = [entry for entry in document.get("resources") or []]
+    entries = list(document.get("resources") or [])
     found = [
         Instance(
             address=address_of(entry.get("module"), entry["mode"], entry["type"], entry["name"], one.get("index_key")),
