@@ -73,7 +73,7 @@ class GitLabClient:
     memory: dict[str, Any] = field(default_factory=dict)
     """What streams remember between their turns to save calls; nothing is lost when it is."""
     _ahead: timedelta = timedelta(0)
-    _skew: timedelta = timedelta(0)
+    _skew: timedelta | None = None
     _pause_until: datetime | None = None
     _tokens: float = 0.0
     _filled_at: float = field(default_factory=time.monotonic)
@@ -105,7 +105,9 @@ class GitLabClient:
 
     def upstream_now(self) -> datetime:
         """GitLab's present, by the Date of its last answer: its filters compare with its own clock."""
-        return self.now() + self._skew
+        if self._skew is None:
+            self.get("/version")
+        return self.now() + (self._skew or timedelta(0))
 
     def count(self) -> None:
         """Count one call that leaves."""
@@ -119,7 +121,7 @@ class GitLabClient:
             self._skew = date - now
         limit, left = (_number(response.headers.get(f"RateLimit-{name}")) for name in ("Limit", "Remaining"))
         reset = _number(response.headers.get("RateLimit-Reset"))
-        resets_at = None if reset is None else datetime.fromtimestamp(reset, UTC) - self._skew
+        resets_at = None if reset is None else datetime.fromtimestamp(reset, UTC) - (self._skew or timedelta(0))
         if limit is not None or left is not None:
             self.meter.saw_limit(limit, left, resets_at)
         if response.status_code == 429:

@@ -204,12 +204,18 @@ def reasons_for(client: GitLabClient, project_id: int, pipelines: list[Json]) ->
 
 
 def plan_jobs(project: Known, item: Json, patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """project/job/pipeline of each finished job whose name says that it holds a plan."""
+    """project/job/pipeline/finished/name of each finished job whose name says that it holds a plan.
+
+    Only of scheduled runs and of the default branch: what a request would change is not what is pending.
+    """
+    if item.get("source") != "schedule" and item.get("ref") != project.default_branch:
+        return ()
     found = []
     for job in nodes(item.get("jobs")):
         name, raw = str(job.get("name")), raw_word(job.get("status"))
         if raw in ("success", "failed") and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-            found.append(f"{project.id}/{ident(job)}/{ident(item)}")
+            finished = job.get("finishedAt") or job.get("createdAt") or ""
+            found.append(f"{project.id}/{ident(job)}/{ident(item)}/{finished}/{text(job, 'name')}")
     return tuple(found)
 
 

@@ -33,6 +33,8 @@ TURNS = {
     "registry": timedelta(hours=3),
 }
 """How often a project's turn comes where nothing else says that something changed."""
+SOON = timedelta(minutes=10)
+"""For a project with a deployment under way, which may wait for approval without a job of it moving."""
 
 
 @dataclass(frozen=True)
@@ -227,8 +229,11 @@ def _turns(pull: Pull, cursor: Json, ids: list[int]) -> dict[str, tuple[str, ...
     for stream, period in TURNS.items():
         had = due[stream]
         never = [str(number) for number in ids if str(number) not in had]
-        old = sorted((at, key) for key, at in had.items() if pull.now - (_at(at) or pull.now) >= period)
+        old = sorted((at, key) for key, at in had.items() if _waited(pull, at) >= period)
         share = -(-len(ids) * EVERY // period)
+        if stream == "deployments":
+            soon = {str(number) for number in pull.client.memory.get("open deployments", ())}
+            old += sorted((at, key) for key, at in had.items() if key in soon and SOON <= _waited(pull, at) < period)
         chosen = never + [key for _, key in old[:share]]
         had.update(dict.fromkeys(chosen, _iso(pull.now)))
         living = {str(number) for number in ids}
@@ -236,6 +241,10 @@ def _turns(pull: Pull, cursor: Json, ids: list[int]) -> dict[str, tuple[str, ...
         touched[stream] = tuple(key for key in chosen if key in living)
     cursor["due"] = due
     return {stream: keys for stream, keys in touched.items() if keys}
+
+
+def _waited(pull: Pull, at: Any) -> timedelta:
+    return pull.now - (_at(at) or pull.now)
 
 
 def _iso(at: datetime) -> str:
@@ -253,6 +262,19 @@ def check(client: GitLabClient, scope: Scope) -> None:
         client.page(at_group(group, "/projects"), per_page=1, include_subgroups="true")
     for path in scope.data["projects"]:
         client.get(at_project(path))
+
+
+def newest(client: GitLabClient, scope: Scope) -> int:
+    """The project with the newest activity, to try things on. Raises FeatureOff where there is none."""
+    for group in scope.data["groups"]:
+        items, _ = client.page(
+            at_group(group, "/projects"), per_page=1, include_subgroups="true", order_by="last_activity_at"
+        )
+        if items and isinstance(items[0].get("id"), int):
+            return int(items[0]["id"])
+    for path in scope.data["projects"]:
+        return int(client.get(at_project(path))["id"])
+    raise NotThere("there is no project in the configured groups")
 
 
 def token_check(client: GitLabClient) -> None:

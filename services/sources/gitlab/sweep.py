@@ -31,7 +31,7 @@ from services.sources.gitlab.pipelines import (
     records_of,
     unfinished_jobs,
 )
-from services.sources.gitlab.projects import Known, known
+from services.sources.gitlab.projects import Known, known, newest
 from services.sources.gitlab.reading import ident, kept, next_page, nodes
 from services.sources.gitlab.words import FINISHED, raw_word
 
@@ -286,5 +286,4 @@ def _beyond(pull: Pull, cursor: Cursor, projects: dict[int, Known]) -> Iterator[
 
 def check(client: GitLabClient, scope: Scope) -> None:
     """The pipelines of the project with the newest activity, by REST: it tells a refusal by its status."""
-    for number in list(client.memory.get("projects", (None, {}))[1])[:1]:
-        client.page(at_project(number, "/pipelines"), per_page=1)
+    client.page(at_project(newest(client, scope), "/pipelines"), per_page=1)

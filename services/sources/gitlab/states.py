@@ -1,0 +1,190 @@
+"""The Terraform states that GitLab manages: which there are, who holds their locks, and what each serial held.
+
+The cursor of states: {"project/name": [updatedAt, serial]}. Of state_versions: {"key": key of the fingerprints,
+"have": {"project/name": newest serial that was read}}; the key is random, made once, and never leaves the store.
+Bytes of a state are reduced in memory, and kept nowhere.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from services.records import Record, Ref, Workspace
+from services.sources.base import AccessDenied, Batch, FeatureOff, Pull, Scope, Unreadable
+from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_project
+from services.sources.gitlab.graphql import ask_projects, page_size
+from services.sources.gitlab.projects import Known, known, newest
+from services.sources.gitlab.reading import chunks, ident, kept, next_page, nodes, number, part, required, text, when
+from services.sources.terraform.parsed import ParsedState, to_records
+from services.sources.terraform.state import read_state
+
+EVERY = timedelta(seconds=60)
+PROJECTS = 100
+KEPT_SERIALS = 50
+QUERY = """query States($ids:[ID!],$projects:Int,$after:String){ queryComplexity{score limit}
+ projects(ids:$ids,first:$projects){nodes{id terraformStates(first:50,after:$after){
+  pageInfo{hasNextPage endCursor} nodes{id name lockedAt createdAt updatedAt lockedByUser{username}
+   latestVersion{serial createdAt createdByUser{username} job{id name pipeline{id}}}}}}}}"""
+
+
+def states(pull: Pull) -> Iterator[Batch]:
+    """All states with their locks; those whose serial or time of change moved are to be read."""
+    if not pull.source.terraform_states:
+        raise FeatureOff("terraform_states is off in the configuration of this source")
+    projects = {one.id: one for one in known(pull)}
+    cursor = dict(pull.cursor)
+    complete = True
+    present: set[str] = set()
+    for some in chunks(sorted(projects), page_size(pull.client, "states", PROJECTS)):
+        found, parts = _page(pull, projects, some)
+        complete = complete and not any(parts.values())
+        present |= {record.native_id for record, _ in found}
+        moved = [record.native_id for record, mark in found if cursor.get(record.native_id) != mark]
+        cursor |= {record.native_id: mark for record, mark in found}
+        yield Batch(
+            tuple(record for record, _ in found),
+            dict(cursor),
+            touched={"state_versions": tuple(moved)} if moved else {},
+            parts=parts,
+        )
+    if complete:
+        yield Batch(cursor={key: mark for key, mark in cursor.items() if key in present},
+                    present={"workspace": frozenset(present)})  # fmt: skip
+
+
+def _page(
+    pull: Pull, projects: dict[int, Known], ids: list[int]
+) -> tuple[list[tuple[Workspace, list[Any]]], dict[str, str | None]]:
+    found: list[tuple[Workspace, list[Any]]] = []
+    parts: dict[str, str | None] = {}
+    for project_id, told, why in listed_states(pull.client, ids):
+        parts[str(project_id)] = why
+        for item in told:
+            record = kept(pull.notes, "state", item, _maker(projects[project_id]))
+            if record is not None:
+                found.append((record, [item.get("updatedAt"), record.serial]))
+    return found, parts
+
+
+def listed_states(client: GitLabClient, ids: list[int]) -> Iterator[tuple[int, list[Json], str | None]]:
+    """(project, its states as GraphQL tells them, why they cannot be read); they are remembered by "project/name"."""
+    answered = ask_projects(client, QUERY, ids, {"after": None}, "states")
+    remembered: dict[str, Json] = client.memory.setdefault("states", {})
+    for project_id in ids:
+        why = answered.unreadable(project_id, "terraformStates")
+        connection = answered.projects.get(project_id, {}).get("terraformStates")
+        told = [item for item in nodes(connection) if isinstance(item, dict)]
+        while after := next_page(connection):
+            more = ask_projects(client, QUERY, [project_id], {"after": after}, "states")
+            connection = more.projects.get(project_id, {}).get("terraformStates")
+            told += [item for item in nodes(connection) if isinstance(item, dict)]
+        remembered |= {f"{project_id}/{item.get('name')}": item for item in told}
+        yield project_id, told, why
+
+
+def _maker(project: Known) -> Any:
+    def make(item: Json) -> Workspace:
+        name = required(item, "name")
+        serial = number(part(item, "latestVersion"), "serial")
+        return Workspace(
+            native_id=f"{project.id}/{item['name']}",
+            project=Ref("project", str(project.id)),
+            name=name,
+            serial=None if serial is None else int(serial),
+            locked_at=when(item, "lockedAt"),
+            locked_by=text(part(item, "lockedByUser"), "username"),
+            created_at=when(item, "createdAt"),
+            updated_at=when(item, "updatedAt"),
+            web_url=f"{project.web_url}/-/terraform" if project.web_url else None,
+        )
+
+    return make
+
+
+def state_versions(pull: Pull) -> Iterator[Batch]:
+    """The newest serial of each state of the work, and up to fifty before it that were not read yet."""
+    projects = {str(one.id): one for one in known(pull)}
+    cursor: Json = {"key": pull.cursor.get("key") or secrets.token_hex(32), "have": dict(pull.cursor.get("have") or {})}
+    for key in pull.work:
+        project = projects.get(key.split("/")[0])
+        if project is None:
+            yield Batch(done=(key,))
+            continue
+        try:
+            yield from _of_state(pull, project, key, cursor)
+        except (AccessDenied, NotThere) as error:
+            yield Batch(done=(key,), parts={key: error.reason})
+        except Unreadable as error:
+            pull.notes.reject(f"state {key}", error.reason)
+            yield Batch(done=(key,), parts={key: error.reason})
+
+
+def _of_state(pull: Pull, project: Known, key: str, cursor: Json) -> Iterator[Batch]:
+    path = at_project(project.id, f"/terraform/state/{quote(key.split('/', 1)[1], safe='')}")
+    fingerprints = bytes.fromhex(cursor["key"])
+    newest_one = read_state(pull.client.raw(path), fingerprints)
+    serial = newest_one.serial
+    before = cursor["have"].get(key)
+    yield Batch(tuple(_records(pull, project, key, newest_one, latest=True)), parts={key: newest_one.note})
+    if serial is not None and before != serial:
+        lowest = max(serial - KEPT_SERIALS + 1, 0, (before or 0) + 1 if (before or 0) < serial else 0)
+        for older in range(serial - 1, lowest - 1, -1):
+            try:
+                parsed = read_state(pull.client.raw(f"{path}/versions/{older}"), fingerprints)
+            except NotThere:
+                continue
+            except Unreadable as error:
+                pull.notes.reject(f"state {key} serial {older}", error.reason)
+                continue
+            yield Batch(tuple(_records(pull, project, key, parsed, latest=False)))
+        cursor["have"] = {**cursor["have"], key: serial}
+    yield Batch(cursor={"key": cursor["key"], "have": dict(cursor["have"])}, done=(key,))
+
+
+def _records(pull: Pull, project: Known, key: str, parsed: ParsedState, *, latest: bool) -> list[Record]:
+    """The version and its contents; GraphQL tells who made the newest serial, when, and by which job."""
+    remembered: dict[str, Json] = pull.client.memory.setdefault("states", {})
+    if latest and key not in remembered:
+        list(listed_states(pull.client, [project.id]))
+    version = part(remembered.get(key, {}), "latestVersion") if latest else {}
+    if version.get("serial") != parsed.serial:
+        version = {}
+    job = part(version, "job")
+    pipeline = part(job, "pipeline")
+    return list(
+        to_records(
+            parsed,
+            Ref("workspace", key),
+            key.split("/", 1)[1],
+            when(version, "createdAt"),
+            project=Ref("project", str(project.id)),
+            author=part(version, "createdByUser").get("username"),
+            run=Ref("pipeline", ident(pipeline)) if pipeline else None,
+            step=Ref("job", ident(job)) if job else None,
+            web_url=f"{project.web_url}/-/terraform" if project.web_url else None,
+        )
+    )
+
+
+def check_states(client: GitLabClient, scope: Scope) -> None:
+    """The states of the project with the newest activity."""
+    number_of = newest(client, scope)
+    for _, _, why in listed_states(client, [number_of]):
+        if why is not None:
+            raise AccessDenied(f"Terraform states of project {number_of} cannot be read: {why}")
+
+
+def check_versions(client: GitLabClient, scope: Scope) -> None:
+    """The bytes of one state; read_api and the role Developer should do. Raises AccessDenied with the mend."""
+    check_states(client, scope)
+    for key in list(client.memory.get("states", {}))[:1]:
+        project_id, name = key.split("/", 1)
+        try:
+            client.raw(at_project(project_id, f"/terraform/state/{quote(name, safe='')}"))
+        except AccessDenied as error:
+            mend = "give the token the role Developer; where GitLab still refuses, the scope api instead of read_api"
+            raise AccessDenied(error.reason, mend) from None
