@@ -11,7 +11,7 @@ SESSION = timedelta(hours=12)
 """A sign-in older than this must be made anew: Streamlit's own cookie would last 30 days."""
 
 
-def configured() -> bool:
+def sign_in_is_on() -> bool:
     """Whether Streamlit's own login is set up, by [auth] in its secrets."""
     return bool(st.secrets.load_if_toml_exists()) and "auth" in st.secrets
 
@@ -27,7 +27,7 @@ def gate(now: datetime) -> None:
         st.title("Throughline")
         st.error("The file of secrets cannot be read, so sign-in cannot be checked. Mend it, then reload.")
         st.stop()
-    if not configured() or (st.user.is_logged_in and _recent(now)):
+    if not sign_in_is_on() or (st.user.is_logged_in and _recent(now)):
         return
     st.title("Throughline")
     st.write("Sign in to see your team's delivery.")

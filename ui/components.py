@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from services.config_file import ConfigError
+from services.places import config_path
 from services.queries.base import Answer, SourceHealth
 from services.vocabulary import Freshness
 from ui import glossary, runtime, urls, words
@@ -36,16 +37,15 @@ def broken(error: Exception) -> None:
         faults = join(tag("li", problem) for problem in error.problems)
         draw(tag("div", notice_html("red", "The configuration cannot be used."), tag("ul", faults), cls="tl-broken"))
     elif isinstance(error, OSError):
-        notice(
-            "red", f"The configuration {runtime.config_path().name} cannot be read: {error.strerror or 'no such file'}."
-        )
+        notice("red", f"The configuration {config_path().name} cannot be read: {error.strerror or 'no such file'}.")
     else:
         notice("red", str(error), " This page looks again every few seconds.")
 
 
-def block(answer: Answer, body: Callable[[Answer], None]) -> None:
+def block(answer: Answer, body: Callable[[Answer], None], *, tells_limits: bool = False) -> None:
     """Draw an answer: first what limits it (its sources), then what it found or why there is nothing."""
-    limits(answer.sources)
+    if not tells_limits:
+        limits(answer.sources)
     if answer.empty_because:
         empty(answer.empty_because)
     body(answer)
@@ -179,11 +179,13 @@ def _plain(column: Column, row: Mapping[str, object]) -> object:
     return value
 
 
-def export(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], name: str) -> None:
+def export(
+    rows: Sequence[Mapping[str, object]], columns: Sequence[Column], name: str, said: str = "Download as CSV"
+) -> None:
     """A button that downloads the rows as CSV; the file is written only when it is asked for."""
     st.download_button(
-        "CSV", lambda: to_csv(rows, columns).encode(), f"{name}.csv", "text/csv", key=f"csv-{name}",
-        on_click="ignore", type="tertiary", help="Download what is shown as CSV",
+        said, lambda: to_csv(rows, columns).encode(), f"{name}.csv", "text/csv", key=f"csv-{name}",
+        on_click="ignore", type="tertiary", help="What is shown, for a spreadsheet",
     )  # fmt: skip
 
 

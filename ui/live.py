@@ -14,23 +14,24 @@ from ui import components, runtime, urls
 EVERY_SECONDS = 10
 
 
-def block(view: str, draw: Callable[[Answer], None]) -> None:
+def block(view: str, draw: Callable[[Answer], None], *, tells_limits: bool = False) -> None:
     """Ask a view by the URL's filters and draw it, first what limits the answer, then the answer; again as it moves.
 
     The store is read only when its version has moved or a quarter of a minute has passed; what has not changed
-    leaves the page untouched, so that selection and scroll stay.
+    leaves the page untouched, so that selection and scroll stay. `tells_limits` is for the few drawings that say
+    themselves which sources are not fresh.
     """
-    _live(view, draw)
+    _live(view, draw, tells_limits)
 
 
 @st.fragment(run_every=EVERY_SECONDS)
-def _live(view: str, draw: Callable[[Answer], None]) -> None:
+def _live(view: str, draw: Callable[[Answer], None], tells_limits: bool) -> None:
     try:
         answer = runtime.ask(view, filters())
     except (StoreUnreachable, ConfigError, OSError) as error:
         components.broken(error)
         return
-    components.block(answer, draw)
+    components.block(answer, draw, tells_limits=tells_limits)
 
 
 def filters() -> Filters:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any
 import streamlit as st
 from sqlalchemy import Connection
 
-from services import queries
+from services import places, queries
 from services.config import Config
 from services.config_file import load
 from services.queries.base import Answer, Filters
@@ -26,17 +25,10 @@ BUCKET_SECONDS = 15
 """So long an answer is kept while the store does not move: freshness and lateness change with time alone."""
 MOST_ANSWERS = 256
 
-STATE_DIR = Path(".throughline")
-
 
 def clock() -> datetime:
     """The present, aware UTC."""
     return datetime.now(UTC)
-
-
-def config_path() -> Path:
-    """The configuration file: THROUGHLINE_CONFIG, or the demo's own."""
-    return Path(os.environ.get("THROUGHLINE_CONFIG") or STATE_DIR / "throughline.toml")
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -49,7 +41,7 @@ def config() -> Config:
 
     Raises services.config_file.ConfigError where it cannot be used, OSError where it cannot be read.
     """
-    path = config_path()
+    path = places.config_path()
     return _load(str(path), path.stat().st_mtime_ns)
 
 
@@ -60,7 +52,7 @@ def _open(url: str) -> Store:
 
 def store() -> Store:
     """The store: THROUGHLINE_STORE, or the demo's own. Raises StoreUnreachable."""
-    return _open(os.environ.get("THROUGHLINE_STORE") or str(STATE_DIR / "throughline.sqlite3"))
+    return _open(places.store_url())
 
 
 class Answers:

@@ -59,8 +59,8 @@ def show(answer: Answer) -> None:
         )
     )
     with st.container(horizontal=True, key="tl-exports"):
-        components.export(data["needs_somebody"], _PROBLEMS, "problems")
-        components.export(data["changed"], _EVENTS, "changes")
+        components.export(data["needs_somebody"], _PROBLEMS, "problems", "Download problems as CSV")
+        components.export(data["changed"], _EVENTS, "changes", "Download changes as CSV")
 
 
 def _truth(answer: Answer) -> Html:
