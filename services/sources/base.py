@@ -162,8 +162,6 @@ class Pull:
     since: datetime | None
     """How far back the first fill goes; None for all."""
     notes: Notes
-    fingerprint_key: bytes = b""
-    """The store's own random key for fingerprints of what must not be kept; empty: one of this process."""
 
 
 Collect = Callable[[Pull], Iterator[Batch]]

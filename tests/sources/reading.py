@@ -89,7 +89,7 @@ def read(
     found = Read(notes=Notes(stream.states))
     pull = Pull(
         client=client, scope=scope or source.scopes(client, entry)[0], source=entry, config=config or a_config(),
-        cursor=cursor or {}, work=work, now=now, since=since, notes=found.notes, fingerprint_key=KEY,
+        cursor=cursor or {}, work=work, now=now, since=since, notes=found.notes,
     )  # fmt: skip
     for batch in stream.collect(pull):
         found.batches.append(batch)

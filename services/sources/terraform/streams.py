@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -27,17 +28,22 @@ Held = dict[str, Any]
 def states(pull: Pull) -> Iterator[Batch]:
     """Every workspace with its newest serial, then locks and what is gone, then earlier serials, newest first.
 
-    The cursor holds for each path the newest and the oldest generation that was read, and its first lineage.
+    The cursor holds for each path the newest and the oldest generation that was read, and its first lineage;
+    and the random key of the fingerprints, so that they stay comparable for as long as the store lives.
     """
     listing = pull.client.listing(pull.now)
-    cursor: Held = {"states": {path: dict(one) for path, one in pull.cursor.get("states", {}).items()}, "locks": {}}
+    cursor: Held = {
+        "key": pull.cursor.get("key") or secrets.token_hex(32),
+        "states": {path: dict(one) for path, one in pull.cursor.get("states", {}).items()},
+        "locks": {},
+    }
     live = {path: found for path, found in listing.states.items() if found[0].live}
     for path, found in sorted(live.items(), key=lambda one: one[1][0].mark, reverse=True):
         held = cursor["states"].get(path)
         todo = _new(found, held)
         if todo:
             held = cursor["states"].setdefault(path, {"newest": 0, "oldest": todo[-1].mark})
-            records = _read(pull, path, todo, held)
+            records = _read(pull, path, todo, held, cursor["key"])
             held["newest"] = todo[0].mark
             yield Batch(
                 records=(_workspace(pull, path, found, held, None), *records),
@@ -55,12 +61,12 @@ def _new(found: list[Blob], held: Mapping[str, Any] | None) -> list[Blob]:
     return [one for one in found if one.mark > held["newest"] or (one is found[0] and one.mark != held["newest"])]
 
 
-def _read(pull: Pull, path: str, todo: list[Blob], held: Held) -> list[Record]:
+def _read(pull: Pull, path: str, todo: list[Blob], held: Held, key: str) -> list[Record]:
     """The records of some generations, oldest first; one that cannot be read is said, and does not stop the others."""
     records: list[Record] = []
     for blob in reversed(todo):
         try:
-            parsed = read_state(pull.client.read(blob, pull.now), pull.fingerprint_key)
+            parsed = read_state(pull.client.read(blob, pull.now), bytes.fromhex(key))
         except (Unreadable, AccessDenied) as error:
             held["error"] = error.reason
             continue
@@ -150,7 +156,7 @@ def _earlier(pull: Pull, live: Mapping[str, list[Blob]], cursor: Held) -> Iterat
         for start in range(0, len(found), _CHUNK):
             chunk = found[start : start + _CHUNK]
             error = held.get("error")
-            records = _read(pull, path, chunk, held)
+            records = _read(pull, path, chunk, held, cursor["key"])
             held["oldest"], held["error"] = chunk[-1].mark, error
             left -= len(chunk)
             yield Batch(records=tuple(records), cursor=_snapshot(cursor, None), progress=1 - left / total)
@@ -159,7 +165,11 @@ def _earlier(pull: Pull, live: Mapping[str, list[Blob]], cursor: Held) -> Iterat
 def _snapshot(cursor: Held, before: Mapping[str, Any] | None) -> Held:
     """A copy that later changes do not reach; the locks of `before` stay until they were looked at again."""
     locks = cursor["locks"] if before is None else before.get("locks", {})
-    return {"states": {path: dict(one) for path, one in cursor["states"].items()}, "locks": dict(locks)}
+    return {
+        "key": cursor["key"],
+        "states": {path: dict(one) for path, one in cursor["states"].items()},
+        "locks": dict(locks),
+    }
 
 
 def plans(pull: Pull) -> Iterator[Batch]:

@@ -259,6 +259,16 @@ def test_a_file_that_changes_is_read_again_and_one_that_is_restored_too(folder, 
     assert second.newest(Workspace)["churn.tfstate"].serial == 3
 
 
+def test_fingerprints_stay_comparable_over_restarts(folder, tmp_path):
+    (tmp_path / "a.tfstate").write_bytes(a_state(a_resource(), serial=2))
+    first = read(SOURCE, "states", *folder)
+    (tmp_path / "a.tfstate").write_bytes(a_state(a_resource(), a_resource(name="new"), serial=3))
+    later = read(SOURCE, "states", *folder, cursor=first.cursor)
+    before, after = first.of(StateContents)[0], later.of(StateContents)[0]
+    assert before.resources[0].fingerprint == after.resources[0].fingerprint
+    assert before.resources[0].fingerprint not in str(first.cursor)
+
+
 def test_a_folder_that_is_not_there_is_said(folder, tmp_path):
     tmp_path.rmdir()
     with pytest.raises(Unreachable) as caught:
