@@ -31,6 +31,10 @@ from services.timestamps import utc_now
 
 TIMEOUT_SECONDS = 20.0
 RETRIES = 2
+FIRST_WAIT = 0.1
+TRANSIENT = frozenset((500, 502, 503, 504))
+"""Tried again here, and not by python-gitlab: it would sleep until the reset of the rate limit, which GitLab always
+tells."""
 PER_PAGE = 100
 SPARE = 0.1
 """The share of the upstream's limit that is left to everybody else who uses the token."""
@@ -55,10 +59,22 @@ class _Metered(HTTPAdapter):
         super().__init__(pool_maxsize=4)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        self._client.count()
-        response = super().send(request, *args, **kwargs)
-        self._client.saw(response)
-        return response
+        for attempt in range(RETRIES + 1):
+            self._client.before_call()
+            try:
+                response = super().send(request, *args, **kwargs)
+            except requests.exceptions.Timeout:
+                raise  # a hang is not asked again at once
+            except requests.exceptions.ConnectionError:
+                if attempt == RETRIES:
+                    raise
+            else:
+                self._client.saw(response)
+                if response.status_code not in TRANSIENT or attempt == RETRIES:
+                    return response
+                response.close()
+            time.sleep(FIRST_WAIT * 2**attempt)
+        raise AssertionError("every attempt returns or raises")
 
 
 @dataclass(repr=False)
@@ -109,8 +125,9 @@ class GitLabClient:
             self.get("/version")
         return self.now() + (self._skew or timedelta(0))
 
-    def count(self) -> None:
-        """Count one call that leaves."""
+    def before_call(self) -> None:
+        """Wait or refuse as the limits ask, and count one call that leaves. Raises RateLimited."""
+        self._pace()
         self.meter.count(self.now())
 
     def saw(self, response: requests.Response) -> None:
@@ -180,7 +197,7 @@ class GitLabClient:
 
     @staticmethod
     def _manners() -> Json:
-        return {"obey_rate_limit": False, "max_retries": RETRIES}
+        return {"obey_rate_limit": False, "max_retries": 0}
 
     @staticmethod
     def _json(response: requests.Response) -> Any:
@@ -189,7 +206,6 @@ class GitLabClient:
     @contextmanager
     def _calling(self, what: str) -> Iterator[None]:
         """The one place where what python-gitlab and requests raise becomes one of our errors."""
-        self._pace()
         try:
             yield
         except (GitlabParsingError, requests.exceptions.InvalidJSONError):
@@ -246,7 +262,6 @@ def connect(entry: GitLabSource, secrets: Secrets) -> GitLabClient:
         oauth_token=secrets.get(entry.token),  # as Bearer, which requests drops when it is led to another host
         ssl_verify=str(entry.ca_file) if entry.ca_file else True,
         timeout=TIMEOUT_SECONDS,
-        retry_transient_errors=True,
         keep_base_url=True,
         per_page=PER_PAGE,
         user_agent="throughline",

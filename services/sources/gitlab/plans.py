@@ -15,11 +15,12 @@ from services.records import Plan, Ref
 from services.sources.base import AccessDenied, Batch, Pull, Scope, Unreadable
 from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_project
 from services.sources.gitlab.projects import Known, known, newest
-from services.sources.gitlab.reading import part, when
+from services.sources.gitlab.reading import chunks, part, when
 from services.sources.gitlab.states import listed_states
 from services.sources.terraform.plan import read_plan
 
 VERBS = frozenset(("plan", "apply", "deploy", "drift", "check", "refresh", "terraform", "tofu", "tf"))
+AT_ONCE = 20
 MEND = "name the state in the job's name, for example drift:prod"
 
 
@@ -27,25 +28,24 @@ def collect(pull: Pull) -> Iterator[Batch]:
     """The plan of each job of the work; a job without the artifact made none, and is done."""
     projects = {str(one.id): one for one in known(pull)}
     names: dict[int, dict[str, Json]] = {}
-    for key in pull.work:
-        project_id = key.split("/")[0]
-        project = projects.get(project_id)
-        if project is None:
-            yield Batch(done=(key,))
-            continue
-        if project.id not in names:
-            names[project.id] = _states_of(pull, project)
-        try:
-            found = _plan(pull, project, key, names[project.id])
-        except NotThere:
-            yield Batch(done=(key,))
-        except AccessDenied as error:
-            yield Batch(done=(key,), parts={project_id: error.reason})
-        except Unreadable as error:
-            pull.notes.reject(f"plan of job {key.split('/')[1]}", error.reason)
-            yield Batch(done=(key,))
-        else:
-            yield Batch((found,) if found else (), done=(key,))
+    for some in chunks(list(pull.work), AT_ONCE):
+        found: list[Plan] = []
+        parts: dict[str, str | None] = {}
+        for key in some:
+            project = projects.get(key.split("/")[0])
+            if project is None:
+                continue
+            if project.id not in names:
+                names[project.id] = _states_of(pull, project)
+            try:
+                found += _plan(pull, project, key, names[project.id])
+            except NotThere:
+                continue
+            except AccessDenied as error:
+                parts[str(project.id)] = error.reason
+            except Unreadable as error:
+                pull.notes.reject(f"plan of job {key.split('/')[1]}", error.reason)
+        yield Batch(tuple(found), done=tuple(some), parts=parts)
 
 
 def _states_of(pull: Pull, project: Known) -> dict[str, Json]:
@@ -57,7 +57,7 @@ def _states_of(pull: Pull, project: Known) -> dict[str, Json]:
     return {key.removeprefix(prefix): item for key, item in remembered.items() if key.startswith(prefix)}
 
 
-def _plan(pull: Pull, project: Known, key: str, states: dict[str, Json]) -> Plan | None:
+def _plan(pull: Pull, project: Known, key: str, states: dict[str, Json]) -> list[Plan]:
     job_id, pipeline_id, finished, name = (*key.split("/", 4)[1:], "", "", "")[:4]
     artifact = quote(pull.source.plan_artifact)
     raw = pull.client.raw(at_project(project.id, f"/jobs/{job_id}/artifacts/{artifact}"))
@@ -68,8 +68,8 @@ def _plan(pull: Pull, project: Known, key: str, states: dict[str, Json]) -> Plan
     state = state_of(name, states)
     if state is None:
         pull.notes.reject(f"plan of job {job_id}", f"which state it is of is not known; {MEND}")
-        return None
-    return read_plan(
+        return []
+    plan = read_plan(
         raw,
         native_id=f"{project.id}/{job_id}",
         workspace=Ref("workspace", f"{project.id}/{state}"),
@@ -78,6 +78,7 @@ def _plan(pull: Pull, project: Known, key: str, states: dict[str, Json]) -> Plan
         step=Ref("job", job_id),
         web_url=f"{project.web_url}/-/jobs/{job_id}" if project.web_url else None,
     )
+    return [plan]
 
 
 def state_of(job_name: str, states: dict[str, Json]) -> str | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.records import Record
@@ -38,6 +38,9 @@ from services.sources.gitlab.words import FINISHED, raw_word
 EVERY = timedelta(seconds=45)
 OVERLAP = timedelta(minutes=2)
 PROJECTS = 100
+REFUSED_REST = timedelta(minutes=10)
+"""How long a project is left alone whose pipelines could not be read."""
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 NEWEST = 5
 SLICE = 50
 QUERY = f"""query Pipelines($ids:[ID!],$projects:Int,$count:Int,$since:Time,$before:Time,$source:String,
@@ -113,7 +116,9 @@ def _is_old(pull: Pull, head: str | None) -> bool:
 
 
 def _begin(pull: Pull, cursor: Cursor, projects: dict[int, Known]) -> None:
-    cursor.sweep = {"at": pull.client.upstream_now().isoformat(), "todo": sorted(projects), "more": []}
+    refused: dict[int, datetime] = pull.client.memory.setdefault("refused pipelines", {})
+    todo = sorted(number for number in projects if pull.now - refused.get(number, LONG_AGO) >= REFUSED_REST)
+    cursor.sweep = {"at": pull.client.upstream_now().isoformat(), "todo": todo, "more": []}
     cursor.known &= projects.keys()
     cursor.tail = [entry for entry in cursor.tail if _project_of(entry[0]) in projects]
     if cursor.head is None and pull.since is not None:
@@ -158,7 +163,9 @@ def _next_projects(pull: Pull, cursor: Cursor, projects: dict[int, Known], found
         cursor.known |= set(readable)
     else:
         sweep["more"] += found.more
-    cursor.known -= set(wanted) - set(readable)
+    refused = set(wanted) - set(readable)
+    cursor.known -= refused
+    pull.client.memory.setdefault("refused pipelines", {}).update(dict.fromkeys(refused, pull.now))
     sweep["todo"] = [number for number in todo if number not in set(wanted)]
 
 
