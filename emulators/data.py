@@ -198,6 +198,8 @@ class Upstreams:
     bigquery: BigQueryData = field(default_factory=BigQueryData)
     files: dict[str, bytes] = field(default_factory=dict)
     """Local Terraform states and plans, by file name; `python -m emulators` writes them to a folder."""
+    airflow: dict[str, Any] = field(default_factory=dict)
+    """Recorded answers of Airflow by `v1/ENDPOINT` or `v2/ENDPOINT`."""
     advance: Callable[[datetime], None] = lambda now: None
     """Plays everything that is due up to `now`, in place; called before each answer, cheap when nothing is due."""
     lock: Any = field(default_factory=threading.RLock)
