@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from services.store import migrate, schema
+from services.store.backup import restore
 from services.store.database import Store, open_store
 from tests.postgres import new_database
-from tests.store.builders import NOW, a_project, put, rows
+from tests.store.builders import NOW, a_project, one, put, rows
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_migrations_build_the_tables_of_the_schema(store: Store) -> None:
@@ -38,36 +44,9 @@ def test_migrating_again_changes_nothing(store: Store) -> None:
     assert len(rows(store, schema.project)) == 1
 
 
-def test_a_file_that_holds_something_is_copied_before_it_is_migrated(
-    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    put(sqlite_store, a_project())
-    scripts = _scripts_with_one_more(tmp_path)
-    monkeypatch.setattr(migrate, "SCRIPTS", scripts)
-    migrate.head.cache_clear()
-    assert not sqlite_store.schema_is_current()
-    sqlite_store.migrate(NOW)
-    assert sqlite_store.schema_is_current()
-    (copy,) = sqlite_store.path.parent.glob("*.before-*")
-    kept = open_store(copy)
-    assert len(rows(kept, schema.project)) == 1
-    with sqlite_store.read() as connection:
-        assert "colour" in {column["name"] for column in sa.inspect(connection).get_columns("project")}
-    with kept.read() as connection:
-        assert "colour" not in {column["name"] for column in sa.inspect(connection).get_columns("project")}
-    kept.close()
-
-
-@pytest.fixture(autouse=True)
-def _forget_head() -> object:
-    yield
-    migrate.head.cache_clear()
-
-
-def _scripts_with_one_more(tmp_path: Path) -> Path:
+@pytest.fixture
+def one_migration_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The product's migrations, and one that adds a column."""
-    import shutil
-
     target = tmp_path / "migrations"
     shutil.copytree(migrate.SCRIPTS, target, ignore=shutil.ignore_patterns("__pycache__"))
     (target / "versions" / "9999_colour.py").write_text(
@@ -75,18 +54,50 @@ def _scripts_with_one_more(tmp_path: Path) -> Path:
         f"revision = '9999'\ndown_revision = {migrate.head()!r}\n"
         "def upgrade():\n    op.add_column('project', sa.Column('colour', sa.Text))\n"
     )
-    return target
+    monkeypatch.setattr(migrate, "SCRIPTS", target)
+    migrate.head.cache_clear()
+    yield
+    migrate.head.cache_clear()
 
 
-def test_two_processes_that_start_at_once_migrate_once(postgres_url: str, tmp_path: Path) -> None:
-    for url in (str(tmp_path / "both.sqlite3"), new_database(postgres_url)):
-        stores = [open_store(url) for _ in range(3)]
-        threads = [threading.Thread(target=store.migrate, args=(NOW,)) for store in stores]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert all(store.schema_is_current() for store in stores)
-        assert stores[0].version() == 1
-        for store in stores:
-            store.close()
+def columns(store: Store) -> set[str]:
+    with store.read() as connection:
+        return {column["name"] for column in sa.inspect(connection).get_columns("project")}
+
+
+def test_a_store_that_holds_something_is_copied_before_it_is_migrated(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(store, a_project())
+    request.getfixturevalue("one_migration_more")
+    assert not store.schema_is_current()
+    store.migrate(NOW)
+    assert store.schema_is_current()
+    assert "colour" in columns(store)
+    folder = store.path.parent if store.path else tmp_path / ".throughline"
+    copy = one(folder.glob("*.before-*"))
+    kept = open_store(copy if store.path else tmp_path / "restored.sqlite3")
+    if not store.path:
+        restore(copy, tmp_path / "restored.sqlite3", NOW)
+    assert len(rows(kept, schema.project)) == 1
+    assert store.path is None or "colour" not in columns(kept)
+    kept.close()
+
+
+MIGRATE = """
+import datetime, sys
+from services.store.database import open_store
+store = open_store(sys.argv[1])
+store.migrate(datetime.datetime(2026, 11, 24, tzinfo=datetime.UTC))
+assert store.schema_is_current()
+"""
+
+
+def test_processes_that_start_at_once_migrate_once(postgres_url: str, tmp_path: Path) -> None:
+    for url in (str(tmp_path / "all.sqlite3"), new_database(postgres_url)):
+        started = [subprocess.Popen([sys.executable, "-c", MIGRATE, url], cwd=ROOT) for _ in range(3)]
+        assert [process.wait(60) for process in started] == [0, 0, 0]
+        store = open_store(url)
+        assert store.version() == 1
+        store.close()
