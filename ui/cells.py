@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import streamlit as st
-
-from ui import components, runtime, urls, words
+from ui import components, words
 from ui.markup import Html, join, tag
+from ui.moment import moment
 from ui.status import badge
 
 Row = Mapping[str, Any]
@@ -30,7 +29,8 @@ def ago(*names: str) -> Cell:
 
     def cell(row: Row) -> object:
         at = next((row[name] for name in names if row.get(name)), None)
-        return words.age(at, runtime.clock(), runtime.config().team.zone)
+        here = moment()
+        return words.age(at, here.now, here.zone)
 
     return cell
 
@@ -45,8 +45,7 @@ def opens(name: str, fallback: str = "id") -> Cell:
 
     def cell(row: Row) -> object:
         said = row.get(name) or row.get(fallback) or "(no name)"
-        chosen = st.query_params.get("selected") == row.get("id")
-        return components.link(said, urls.href(selected=None if chosen else row.get("id")))
+        return components.link(said, moment().opening(row.get("id")))
 
     return cell
 

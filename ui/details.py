@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ui import cells, components, runtime, words
+from ui import cells, components, words
 from ui.components import Column, fact, facts
 from ui.lists import section
 from ui.markup import Html, join, tag
+from ui.moment import moment
 from ui.status import badge
 
 Thing = Mapping[str, Any]
@@ -171,5 +172,6 @@ def _scores(scores: Mapping[str, Any] | None) -> str | None:
 def _measured(value: Mapping[str, Any] | None) -> object:
     if value is None:
         return None
-    age = words.age(value["at"], runtime.clock(), runtime.config().team.zone)
+    here = moment()
+    age = words.age(value["at"], here.now, here.zone)
     return tag("span", words.number(value["value"]), " ", age)
