@@ -141,9 +141,12 @@ def recorded_epoch(wanted: Wanted, now: datetime) -> tuple[int, datetime]:
 def upstreams_for(wanted: Wanted, clock: SystemClock) -> Upstreams:
     """The data to serve. Imports only what is needed, since some of it takes a second."""
     if wanted.replay:
-        from emulators.replay import load
+        from emulators.replay import BadReplay, load
 
-        return load(wanted.replay, clock)
+        try:
+            return load(wanted.replay, clock)
+        except BadReplay as error:
+            raise BadInput(str(error)) from error
     if wanted.fleet:
         from emulators.fleet import generate
 

@@ -41,11 +41,10 @@ def _made(request: Request, given: str, name: str) -> TerraformState:
 
 
 def read(request: Request, id: str, name: str) -> Answer:
-    """The newest version; 404 when there is no such state, 204 when it has no version yet."""
+    """The newest version; 404 when there is no such state, 204 when it has no version yet, or none with bytes."""
     found = _state(request, id, name)
-    if not found.versions:
-        return Answer(status=204)
-    return Answer(content=found.versions[max(found.versions)]["data"], content_type="application/octet-stream")
+    data = found.versions[max(found.versions)]["data"] if found.versions else b""
+    return Answer(content=data, content_type="application/octet-stream") if data else Answer(status=204)
 
 
 def read_version(request: Request, id: str, name: str, serial: str) -> Answer:

@@ -19,7 +19,7 @@ NEEDED: dict[str, tuple[tuple[str, type], ...]] = {
     "merge_requests": (("iid", int), ("state", str)),
     "commits": (("id", str),),
     "environments": (("id", int), ("name", str)),
-    "deployments": (("id", int), ("status", str), ("environment.name", str), ("sha", str)),
+    "deployments": (("id", int), ("environment.name", str), ("sha", str)),
     "releases": (("tag_name", str),),
     "tags": (("name", str),),
     "branches": (("name", str),),
@@ -54,6 +54,9 @@ def load_gitlab(folder: Path, data: GitLabData) -> None:
         add_project(data, int(path.name), {})
         _load_project(path, int(path.name), data)
     make_parents(data)
+    for items in data.collections.values():
+        if all(isinstance(item.get("id"), int) for item in items):
+            items.sort(key=lambda item: item["id"])
     graphql = folder / "graphql"
     for path in entries(graphql) if graphql.exists() else []:
         if path.name != "terraformStates.json":
@@ -142,6 +145,7 @@ def make_parents(data: GitLabData) -> None:
             _complete_pipeline(data.projects[project_id], pipeline, jobs.get(pipeline["id"], []))
         environments = {one["name"] for one in data.items(project_id, "environments")}
         for deployment in data.items(project_id, "deployments"):
+            _complete_deployment(deployment)
             if deployment["environment"]["name"] not in environments:
                 environments.add(deployment["environment"]["name"])
                 _make_environment(data.items(project_id, "environments"), deployment["environment"])
@@ -193,6 +197,14 @@ def _complete_job(job: Json) -> None:
     for key in ("created_at", "started_at", "finished_at", "duration", "queued_duration"):
         job.setdefault(key, None)
     job.setdefault("ref", job["pipeline"].get("ref"))
+
+
+def _complete_deployment(deployment: Json) -> None:
+    """Before 13.0 a deployment told no status of its own: then its job's is the nearest there is."""
+    deployment.setdefault("status", (deployment.get("deployable") or {}).get("status") or "created")
+    deployment.setdefault("iid", deployment["id"])
+    deployment.setdefault("created_at", LONG_AGO)
+    deployment.setdefault("updated_at", deployment["created_at"])
 
 
 def _make_environment(known: list[Json], shown: Json) -> None:
