@@ -54,8 +54,8 @@ def judge(own: str, parts: Parts, fully_cached: bool = False) -> str:
     return found
 
 
-def propagate(scene: Scene) -> Scene:
-    """Write the states of touched runs, and of all runs above them; gives the scene with those that changed."""
+def propagate(scene: Scene) -> tuple[Scene, frozenset[int]]:
+    """Write the states of touched runs and of all runs above them; gives the runs that changed, also in the scene."""
     conn, table = scene.conn, schema.run
     if scene.whole:
         level = set(conn.execute(select(table.c.id).where(table.c.state.is_not(None))).scalars())
@@ -70,9 +70,9 @@ def propagate(scene: Scene) -> Scene:
         if not seen_level:
             break
     if scene.whole:
-        return scene
+        return scene, frozenset(changed)
     touched = {**scene.touched, "run": scene.ids("run") | frozenset(changed)}
-    return replace(scene, touched=touched)
+    return replace(scene, touched=touched), frozenset(changed)
 
 
 def _runs_of_steps(conn: Connection, ids: Collection[int]) -> set[int]:
@@ -117,7 +117,7 @@ def _parts(conn: Connection, ids: Collection[int]) -> dict[int, Parts]:
     return {
         key: Parts(
             counts[key][0], counts[key][1], counts[key][2], tuple(below.get(key, ())), tuple(allowed.get(key, ()))
-        )  # fmt: skip
+        )
         for key in {*counts, *below, *allowed}
     }
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, select, true
 
 from services.config import Config
 from services.timestamps import to_millis
+
+T = TypeVar("T")
 
 CHUNK = 800
 """Ids a query: below the bind limit of every driver."""
@@ -42,6 +44,8 @@ class Scene:
     moved: tuple[Moved, ...] = ()
     touched: Mapping[str, frozenset[int]] = field(default_factory=dict)
     whole: bool = False
+    memo: dict[str, Any] = field(default_factory=dict)
+    """What was worked out already for this scene, by name."""
 
     @property
     def at(self) -> int:
@@ -55,6 +59,12 @@ class Scene:
     def concerns(self, *tables: str) -> bool:
         """True where one of these tables may hold something new."""
         return self.whole or any(self.touched.get(table) for table in tables)
+
+    def once(self, name: str, make: Callable[[Scene], T]) -> T:
+        """What `make` gives for this scene, worked out once."""
+        if name not in self.memo:
+            self.memo[name] = make(self)
+        return cast(T, self.memo[name])
 
     def of(self, table: str) -> Iterator[Moved]:
         """The moved rows of a table, with what they were before."""

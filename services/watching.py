@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, ScalarSelect, and_, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, ScalarSelect, and_, func, or_, select
 
 from services.scene import among
 from services.store import schema
@@ -30,6 +30,16 @@ def is_watched(ref: str | None, default_branch: str | None, protected: Iterable[
     return is_default(ref, default_branch) or any(fnmatchcase(ref or "", pattern) for pattern in protected or ())
 
 
+def top_level(run: FromClause) -> ColumnElement[bool]:
+    """True for a pipeline that stands for itself; a child pipeline counts in the state of the one that started it."""
+    return or_(run.c.trigger != "parent_pipeline", and_(run.c.trigger.is_(None), run.c.parent_id.is_(None)))
+
+
+def newest_first(run: FromClause) -> tuple[Any, ...]:
+    """By creation, then by the upstream's own number: our keys follow the order of arrival."""
+    return run.c.created_at.desc(), func.length(run.c.native_id).desc(), run.c.native_id.desc()
+
+
 def by_schedule(run: FromClause) -> ColumnElement[bool]:
     """True for a run that the calendar started: it stands in a row of its own beside the pushes of its branch."""
     return func.coalesce(run.c.trigger, "") == "schedule"
@@ -39,7 +49,7 @@ def same_row(one: FromClause, other: FromClause) -> ColumnElement[bool]:
     """True where two top-level pipelines are of one project, ref and origin, so that one supersedes the other."""
     return and_(
         one.c.project_id == other.c.project_id, one.c.ref == other.c.ref, one.c.kind == "pipeline",
-        one.c.parent_id.is_(None), by_schedule(one) == by_schedule(other),
+        top_level(one), by_schedule(one) == by_schedule(other),
         func.coalesce(one.c.schedule_id, 0) == func.coalesce(other.c.schedule_id, 0),
     )  # fmt: skip
 
@@ -50,7 +60,7 @@ def previous_state(run: FromClause) -> ScalarSelect[Any]:
     return (
         select(before.c.state)
         .where(same_row(before, run), before.c.created_at < run.c.created_at, before.c.state.in_(DECISIVE))
-        .order_by(before.c.created_at.desc())
+        .order_by(*newest_first(before))
         .limit(1)
         .scalar_subquery()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from services.config import Config, GitLabSource
+from services.timestamps import EPOCH, MILLIS
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -27,13 +28,10 @@ def project_name(path: str | None, config: Config) -> str:
     return path
 
 
-def age(millis: int) -> str:
-    """An age in its largest fitting unit: "45 min", "26 h", "3 d"."""
-    if millis < 2 * HOUR:
-        return f"{max(millis, 0) // MINUTE} min"
-    if millis < 2 * DAY:
-        return f"{millis // HOUR} h"
-    return f"{millis // DAY} d"
+def moment(millis: int, config: Config) -> str:
+    """A time in the team's zone, as people say it: "Sat 21 Nov 02:00"."""
+    at = EPOCH + millis * MILLIS
+    return f"{at.astimezone(config.team.zone):%a %d %b %H:%M}"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

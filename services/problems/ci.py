@@ -1,0 +1,293 @@
+"""What is bad in CI: red branches, tags and schedules, steps that wait, deployments that failed or wait."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import FromClause, ScalarSelect, and_, exists, func, select
+
+from services.environments import resolve
+from services.problems.episode import AMBER, RED, Bad, Judged, Subject, problem
+from services.scene import Scene, among
+from services.store import schema
+from services.vocabulary import RunState, Tier
+from services.watching import (
+    BAD,
+    DECISIVE,
+    GOOD,
+    first_failures,
+    is_default,
+    is_watched,
+    newest_first,
+    same_row,
+    top_level,
+)
+from services.wording import project_name, short
+
+run, project, deployment, step = schema.run, schema.project, schema.deployment, schema.step
+TAGS = "tags"
+"""The place of a project's release tags: the newest tag's pipeline supersedes those of the tags before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest runs of one branch, of a project's tags, or of a schedule."""
+
+    any: Any
+    """A run of it, with its project's columns."""
+    newest: Any
+    decisive: Any
+    first_bad: Any
+    last_good: Any
+
+    @property
+    def subject(self) -> Subject:
+        row = self.any
+        if row.schedule_id is not None:
+            return ("schedule", row.schedule_id, "")
+        place = TAGS if row.is_tag else row.ref or ""
+        return ("project", row.project_id, f"{place} (schedule)" if row.trigger == "schedule" else place)
+
+    @property
+    def watched(self) -> bool:
+        row = self.any
+        return bool(row.is_tag or row.trigger == "schedule"
+                    or is_watched(row.ref, row.default_branch, row.protected_branches))  # fmt: skip
+
+
+def _row_of(one: FromClause, other: FromClause, tags: bool) -> Any:
+    if not tags:
+        return same_row(one, other)
+    return and_(one.c.project_id == other.c.project_id, one.c.is_tag.is_(True), one.c.kind == "pipeline", top_level(one))  # fmt: skip
+
+
+def _of_row(name: str, tags: bool, *conditions: Any, oldest: bool = False) -> ScalarSelect[Any]:
+    other = run.alias(name)
+    order = (other.c.created_at.asc(),) if oldest else newest_first(other)
+    where = [condition(other) for condition in conditions]
+    return select(other.c.id).where(_row_of(other, run, tags), *where).order_by(*order).limit(1).scalar_subquery()
+
+
+def heads(scene: Scene) -> list[Head]:
+    """The heads of all rows that a touched run, or a run with a touched step or deployment, stands in."""
+    return scene.once("heads", _all_heads)
+
+
+def _all_heads(scene: Scene) -> list[Head]:
+    ids = _touched_runs(scene)
+    return [*_heads(scene, ids, tags=False), *_heads(scene, ids, tags=True)]
+
+
+def _touched_runs(scene: Scene) -> set[int]:
+    found = set(scene.ids("run"))
+    for table in (step, deployment):
+        query = select(table.c.run_id).where(table.c.run_id.is_not(None))
+        found |= {row.run_id for row in among(scene.conn, query, table.c.id, scene.ids(table.name))}
+    projects = among(
+        scene.conn, select(schema.branch_head.c.run_id), schema.branch_head.c.project_id, scene.ids("project")
+    )
+    return found | {row.run_id for row in projects}
+
+
+def _heads(scene: Scene, ids: Collection[int], tags: bool) -> Iterator[Head]:
+    flag = run.c.is_tag.is_(True) if tags else run.c.is_tag.is_not(True)
+    where = (run.c.kind == "pipeline", top_level(run), run.c.state.is_not(None), flag)
+    group = (run.c.project_id,) if tags else (
+        run.c.project_id, run.c.ref, func.coalesce(run.c.trigger, "") == "schedule", run.c.schedule_id)  # fmt: skip
+    picks = select(func.max(run.c.id).label("id")).where(*where).group_by(*group)
+    chosen = {row.id for row in scene.rows(picks, run.c.id, ids)}
+    query = (
+        select(run.c.id, _of_row("newest", tags).label("newest"),
+               _of_row("decisive", tags, lambda one: one.c.state.in_(DECISIVE)).label("decisive"),
+               _of_row("good", tags, lambda one: one.c.state.in_(GOOD)).label("good"))
+    )  # fmt: skip
+    rows = {row.id: row for row in among(scene.conn, query, run.c.id, chosen)}
+    known = _runs(scene, {key for row in rows.values() for key in row if key is not None})
+    first = _first_bad(scene, tags, {row.decisive: row.good for row in rows.values()}, known)
+    for row in rows.values():
+        yield Head(
+            known[row.id], known[row.newest], known.get(row.decisive), first.get(row.decisive), known.get(row.good)
+        )
+
+
+def _runs(scene: Scene, ids: Collection[int]) -> dict[int, Any]:
+    query = select(
+        run, project.c.path, project.c.default_branch, project.c.protected_branches,
+        project.c.gone_at.label("project_gone"),
+    ).outerjoin(project, project.c.id == run.c.project_id)  # fmt: skip
+    return {row.id: row for row in among(scene.conn, query, run.c.id, ids)}
+
+
+def _first_bad(scene: Scene, tags: bool, last_good: dict[int, int | None], known: dict[int, Any]) -> dict[int, Any]:
+    """Decisive red run -> the first red run of its row since the last good one."""
+    red = {key for key in last_good if key is not None and known[key].state in BAD}
+    good = run.alias("good_one")
+    since = (
+        select(func.max(good.c.created_at))
+        .where(_row_of(good, run, tags), good.c.state.in_(GOOD), good.c.created_at < run.c.created_at)
+        .correlate(run)
+        .scalar_subquery()
+    )
+    oldest = _of_row("bad", tags, lambda one: one.c.state.in_(BAD),
+                     lambda one: one.c.created_at > func.coalesce(since, 0), oldest=True)  # fmt: skip
+    found = {row.id: row.first for row in among(scene.conn, select(run.c.id, oldest.label("first")), run.c.id, red)}
+    rows = _runs(scene, {key for key in found.values() if key is not None})
+    return {key: rows.get(first) for key, first in found.items()}
+
+
+@problem("run-failed", "run", "step", "project", "deployment")
+def run_failed(scene: Scene) -> Judged:
+    """The newest decisive pipeline of a watched branch, of the tags or of a schedule is red.
+
+    A run that is still going on leaves the verdict of the one before it, unless it is sure to fail; a canceled or
+    skipped one says nothing. A green run on another ref hides nothing, a newer green one on the same ref ends it.
+    """
+    found = heads(scene)
+    why = first_failures(scene.conn, [head.decisive.id for head in found if head.decisive is not None])
+    bad, well = [], {}
+    for head in found:
+        last = head.decisive
+        if last is not None and last.state in BAD and head.watched and head.any.project_gone is None:
+            bad.append(_red_run(scene, head, why.get(last.id)))
+        elif last is not None and last.finished_at is not None:
+            well[head.subject] = last.finished_at
+    return Judged(tuple(bad), frozenset(head.subject for head in found), scene.whole, well)
+
+
+def _red_run(scene: Scene, head: Head, why: dict[str, Any] | None) -> Bad:
+    last, first = head.decisive, head.first_bad or head.decisive
+    where = project_name(last.path, scene.config)
+    what = f"The scheduled pipeline of {where}" if last.trigger == "schedule" else f"The pipeline of {where}"
+    verb = "is failing" if last.state == RunState.FAILING else "failed"
+    inside = f" in the job {why['name']}" if why else " in a pipeline that it started" if last.own_state in GOOD else ""
+    facts = {"thing": {"table": "run", "id": last.id}, "first_bad_run": first.id, "first_failing_step": why,
+             "last_good_run": head.last_good.id if head.last_good else None, "ref": last.ref, "sha": last.sha,
+             "state_raw": last.state_raw}  # fmt: skip
+    return Bad(subject=head.subject, severity=RED, state=last.state, lane="ci",
+               since=first.finished_at or first.created_at, title=f"{what} on {last.ref} {verb}{inside}",
+               source_id=last.source_id,
+               reason=(why or {}).get("reason") or last.failure_reason, belongs=("project", last.project_id),
+               first_bad=first.sha, last_good=head.last_good.sha if head.last_good else None,
+               web_url=last.web_url, facts=facts)  # fmt: skip
+
+
+@problem("waiting", "run", "step", "project", "deployment")
+def waiting(scene: Scene) -> Judged:
+    """The newest pipeline of a default branch or of the tags waits for a person; older ones are superseded.
+
+    Where a deployment of that pipeline is blocked, the deployment says so, and this does not say it twice.
+    """
+    found = heads(scene)
+    ids = [head.newest.id for head in found if head.newest.state == RunState.WAITING and _asks_somebody(head)]
+    blocked = select(deployment.c.run_id).where(deployment.c.state == RunState.WAITING)
+    said = {row.run_id for row in among(scene.conn, blocked, deployment.c.run_id, ids)}
+    jobs: dict[int, str] = {}
+    manual = select(step.c.run_id, step.c.name).where(step.c.state == RunState.WAITING, step.c.retried.is_not(True))
+    for row in among(scene.conn, manual.order_by(step.c.ordinal, step.c.id), step.c.run_id, ids):
+        jobs.setdefault(row.run_id, row.name)
+    bad = []
+    for head in found:
+        last = head.newest
+        if last.id not in ids or last.id in said or head.any.project_gone is not None:
+            continue
+        job, where = jobs.get(last.id), project_name(last.path, scene.config)
+        title = f"The pipeline of {where} on {last.ref} waits for somebody to start {job or 'its next step'}"
+        bad.append(Bad(subject=head.subject, severity=AMBER, state=RunState.WAITING, lane="ci", title=title,
+                       since=last.updated_at or last.created_at, source_id=last.source_id,
+                       belongs=("project", last.project_id), web_url=last.web_url,
+                       facts={"thing": {"table": "run", "id": last.id}, "job": job, "ref": last.ref,
+                              "sha": last.sha}))  # fmt: skip
+    return Judged(tuple(bad), frozenset(head.subject for head in found), scene.whole)
+
+
+def _asks_somebody(head: Head) -> bool:
+    row = head.any
+    return bool(row.trigger != "schedule" and (row.is_tag or is_default(row.ref, row.default_branch)))
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The newest deployments of one environment of one project."""
+
+    last: Any
+    good: Any
+
+    @property
+    def subject(self) -> Subject:
+        return ("project", self.last.project_id, self.last.place)
+
+
+def _latest(name: str, *states: str) -> ScalarSelect[Any]:
+    """The newest deployment in one of these states; one stopped because a newer was there first says nothing."""
+    other = deployment.alias(name)
+    outdated = exists().where(step.c.id == other.c.step_id, step.c.failure_reason == "forward_deployment_failure")
+    return (
+        select(other.c.id)
+        .where(other.c.project_id == deployment.c.project_id, other.c.place == deployment.c.place,
+               other.c.kind == "deployment", other.c.state.in_(states), ~outdated)
+        .order_by(other.c.created_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )  # fmt: skip
+
+
+def _live(scene: Scene) -> list[Live]:
+    return scene.once("live", _all_live)
+
+
+def _all_live(scene: Scene) -> list[Live]:
+    ids = set(scene.ids("deployment"))
+    steps = among(scene.conn, select(deployment.c.id), deployment.c.step_id, scene.ids("step"))
+    ids |= {row.id for row in steps} if scene.ids("step") else set()
+    picks = (
+        select(func.max(deployment.c.id).label("id"))
+        .where(deployment.c.kind == "deployment", deployment.c.state.is_not(None), deployment.c.project_id.is_not(None))
+        .group_by(deployment.c.project_id, deployment.c.place)
+    )
+    chosen = {row.id for row in scene.rows(picks, deployment.c.id, ids)}
+    query = select(
+        deployment.c.id, _latest("last", RunState.SUCCEEDED, RunState.FAILED, RunState.WAITING).label("last"),
+        _latest("good", RunState.SUCCEEDED).label("good"),
+    )  # fmt: skip
+    pairs = [row for row in among(scene.conn, query, deployment.c.id, chosen) if row.last is not None]
+    place = schema.environment
+    on = and_(place.c.project_id == deployment.c.project_id, place.c.name == deployment.c.place)
+    wide = select(deployment, project.c.path, place.c.available).outerjoin(place, on)
+    wide = wide.outerjoin(project, project.c.id == deployment.c.project_id)
+    keys = {row.last for row in pairs} | {row.good for row in pairs if row.good is not None}
+    rows = {row.id: row for row in among(scene.conn, wide, deployment.c.id, keys)}
+    return [Live(rows[pair.last], rows.get(pair.good)) for pair in pairs]
+
+
+def _deployments(scene: Scene, state: str, verb: str) -> Judged:
+    """Environments whose newest decisive deployment is in a state; stopped and review environments are nobody's."""
+    found, bad = _live(scene), []
+    for live in found:
+        last = live.last
+        if last.state != state or last.available is False or last.place.startswith("review/"):
+            continue
+        place = resolve(scene.config, last.environment or last.place, last.tier)
+        red = state == RunState.FAILED and place.tier in (Tier.PRODUCTION, Tier.STAGING)
+        where = project_name(last.path, scene.config)
+        bad.append(Bad(subject=live.subject, severity=RED if red else AMBER, state=state, lane="ci",
+                       title=verb.format(where=where, what=short(last.sha), place=last.place),
+                       since=last.finished_at or last.updated_at or last.created_at, source_id=last.source_id,
+                       environment=place.environment, first_bad=last.sha,
+                       last_good=live.good.sha if live.good else None,
+                       web_url=last.web_url, facts={"thing": {"table": "deployment", "id": last.id}, "sha": last.sha,
+                       "tier": place.tier, "state_raw": last.state_raw}))  # fmt: skip
+    return Judged(tuple(bad), frozenset(live.subject for live in found), scene.whole)
+
+
+@problem("deployment-failed", "deployment", "step")
+def deployment_failed(scene: Scene) -> Judged:
+    """The newest decisive deployment of an environment failed: red in production and staging, amber elsewhere."""
+    return _deployments(scene, RunState.FAILED, "Deploying {where} {what} to {place} failed")
+
+
+@problem("deployment-waiting", "deployment", "step")
+def deployment_waiting(scene: Scene) -> Judged:
+    """The newest decisive deployment of an environment waits for somebody to let it in."""
+    return _deployments(scene, RunState.WAITING, "{where} {what} waits for somebody to let it into {place}")
