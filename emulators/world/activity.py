@@ -68,7 +68,7 @@ def _build_main(sim: Sim, at: datetime, repo: Repo, found: Json, request: Json |
     """Main's pipeline after a merge; what is to be deployed by hand is decided when it has ended."""
     chance = sim.rng("main", repo.id, found["id"])
     outcomes = chance_outcomes(chance, repo, "main", 0.11)
-    outcomes |= flaky_now(sim, repo, found["id"]) | broken_now(repo, at)
+    outcomes |= flaky_now(sim, repo, found["id"])
     author = request["author"]["username"] if request else repo.plan.people[0]
     hotfix = bool(request and "hotfix" in request["labels"])
     run = ci.start_run(sim, at, repo, "main", found, username=author, outcomes=outcomes)
@@ -85,11 +85,6 @@ def flaky_now(sim: Sim, repo: Repo, sha: str) -> dict[str, list[str]]:
         return {}
     sim.plant("flaky_job", project=repo.id, job="integration-tests", sha=sha)
     return {"integration-tests": ["script_failure", ""]}
-
-
-def broken_now(repo: Repo, at: datetime) -> dict[str, list[str]]:
-    """Jobs of main that fail today, whatever is pushed."""
-    return {one.job: [one.reason] for one in repo.breaks if one.holds(at)}
 
 
 def _after_main(sim: Sim, at: datetime, run: ci.Run, chance: Any, hotfix: bool) -> None:

@@ -77,7 +77,7 @@ def start_run(
         plans,
         list(dict.fromkeys(plan.stage for plan in plans.values())),
         sim.rng("run", repo.id, pipeline["iid"]),
-        outcomes=dict(outcomes or {}),
+        outcomes={**(outcomes or {}), **(repo.broken(at) if ref == "main" else {})},
     )
     if on_end:
         run.on_end.append(on_end)

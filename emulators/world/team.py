@@ -114,6 +114,10 @@ class Repo:
     def web_url(self) -> str:
         return f"{WEB}/{self.path}"
 
+    def broken(self, at: datetime) -> dict[str, list[str]]:
+        """Jobs of main that fail at that time, whatever is pushed, with their reason."""
+        return {one.job: [one.reason] for one in self.breaks if one.holds(at)}
+
     def next_iid(self, kind: str) -> int:
         self.iids[kind] = self.iids.get(kind, 0) + 1
         return self.iids[kind]
