@@ -13,7 +13,7 @@ from services.records import Change, Incident, Ref
 from services.sources.base import AccessDenied, Batch, Pull, Scope, SourceError
 from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_group, at_project
 from services.sources.gitlab.graphql import ask_projects
-from services.sources.gitlab.paging import Read, catch_up
+from services.sources.gitlab.paging import Read, backwards, catch_up
 from services.sources.gitlab.reading import chunks, flag, ident, kept, names, nodes, number, part, required, text, texts
 from services.sources.gitlab.reading import when as time
 
@@ -37,9 +37,11 @@ def requests(pull: Pull) -> Iterator[Batch]:
                 yield _requests_of(pull, origin, read, cursor)
             opened = list(cursor.get("opened", ()))
             if pull.since is not None and origin not in opened:
-                items = list(pull.client.listed(path, scope="all", state="opened"))
-                cursor = {**cursor, "opened": [*opened, origin]}
-                yield _requests_of(pull, origin, Read(items, cursor[origin]), cursor)
+                before = pull.since.isoformat()
+                for items, place in backwards(pull.client, path, before, None, {"scope": "all", "state": "opened"}):
+                    if place is None:
+                        cursor = {**cursor, "opened": [*opened, origin]}
+                    yield _requests_of(pull, origin, Read(items, cursor[origin]), cursor)
         except (AccessDenied, NotThere) as error:
             troubles[origin] = error
     yield from _said(pull.scope, troubles)

@@ -168,14 +168,17 @@ class GitLabClient:
 
     def listed(self, path: str, **params: Any) -> Iterator[Json]:
         """All items of a list, page after page by the Link header. Raises a SourceError."""
-        with self._calling(path):
-            items: Any = self.api.http_list(path, query_data=params, iterator=True, **self._manners())
+        items: Any = None
         while True:
             with self._calling(path):
                 try:
+                    if items is None:
+                        items = self.api.http_list(path, query_data=params, iterator=True, **self._manners())
                     item = next(items)
                 except StopIteration:
                     return
+                except (KeyError, TypeError, AttributeError):  # python-gitlab takes any JSON for a list
+                    raise Unreadable(f"GitLab's answer to {_shown(path)} is not a list") from None
             yield item
 
     def post_graphql(self, query: str, variables: Json, what: str) -> Json:

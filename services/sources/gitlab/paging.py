@@ -20,6 +20,8 @@ from typing import Any
 from services.sources.gitlab.client import GitLabClient, Json
 
 OVERLAP = timedelta(minutes=2)
+AGAIN = timedelta(seconds=45)
+"""While the history is being read, the present is read again this often."""
 HAIR = timedelta(milliseconds=1)
 """GitLab shows milliseconds and compares microseconds."""
 
@@ -40,7 +42,7 @@ def catch_up(
     at = client.upstream_now()
     if not entry:
         entry = {"head": at.isoformat(), "sweep": None, "tail": ""}
-    elif entry["sweep"] is None:
+    elif entry["sweep"] is None and (entry["tail"] is None or at - datetime.fromisoformat(entry["head"]) > AGAIN):
         start = datetime.fromisoformat(entry["head"]) - OVERLAP
         entry = {**entry, "sweep": {"at": at.isoformat(), "from": start.isoformat()}}
     if entry["sweep"] is not None:
@@ -49,7 +51,7 @@ def catch_up(
             entry = {**entry, "sweep": {**entry["sweep"], "from": place}} | done
             yield Read(items, entry)
     if entry["tail"] is not None:
-        for items, place in _backwards(client, path, entry["tail"], since, params):
+        for items, place in backwards(client, path, entry["tail"], since, params):
             entry = {**entry, "tail": place}
             yield Read(items, entry, tail=True)
 
@@ -71,9 +73,10 @@ def _onwards(client: GitLabClient, path: str, start: str, params: Json) -> Itera
         yield items, start
 
 
-def _backwards(
+def backwards(
     client: GitLabClient, path: str, start: str, since: datetime | None, params: Json
 ) -> Iterator[tuple[list[Json], str | None]]:
+    """Pages newest first from `start` ("": the newest) down to `since`, each with where it goes on; None at the end."""
     page = 1
     bounds = {} if since is None else {"updated_after": since.isoformat()}
     while True:

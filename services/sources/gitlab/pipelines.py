@@ -11,7 +11,7 @@ from services.sources.base import AccessDenied, Notes
 from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_project
 from services.sources.gitlab.projects import Known
 from services.sources.gitlab.reading import (
-    Malformed,
+    clean,
     flag,
     ident,
     kept,
@@ -105,7 +105,7 @@ def _step_maker(
             allow_failure=flag(job, "allowFailure"),
             manual=flag(job, "manualJob"),
             retried=flag(job, "retried"),
-            parents=names(job, "needs", "name"),
+            parents=tuple(shown for name in names(job, "needs", "name") if (shown := clean(name))),
             created_at=when(job, "createdAt"),
             started_at=when(job, "startedAt"),
             finished_at=when(job, "finishedAt"),
@@ -187,7 +187,7 @@ class Reasons:
             if not isinstance(job, dict) or not isinstance(job.get("id"), int):
                 continue
             reason = job.get("failure_reason")
-            self._known[job["id"]] = reason if isinstance(reason, str) else None
+            self._known[job["id"]] = clean(reason) if isinstance(reason, str) else None
             self._lowest = min(job["id"], self._lowest or job["id"])
             if job["id"] <= down_to or read > REASON_PAGES * 100:
                 return
@@ -228,6 +228,3 @@ def print_of(item: Json) -> tuple[Any, ...]:
     """What changes when anything about a pipeline or its jobs does."""
     jobs = tuple((job.get("id"), job.get("status")) for job in nodes(item.get("jobs")) if isinstance(job, dict))
     return (item.get("updatedAt"), item.get("status"), jobs)
-
-
-__all__ = ["PIPELINE", "Malformed", "plan_jobs", "print_of", "reasons_for", "records_of", "unfinished_jobs"]

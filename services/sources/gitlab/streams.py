@@ -118,8 +118,8 @@ def hooks(kind: str, ids: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
         found["jobs"] = (f"{project}/{pipeline}",)
     if kind == "deployment":
         found["deployments"] = (str(project),)
-    if kind == "merge_request" and ids.get("iid") is not None:
-        found["approvals"] = (f"{project}/{ids['iid']}",)
+    if kind == "merge_request" and ids.get("merge_request") is not None:
+        found["approvals"] = (f"{project}/{ids['merge_request']}",)
     return found
 
 
