@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, delete, select
 
-from services import effective, events, links, problems, products
+from services import adopting, effective, events, links, problems, products
 from services.config import Config
 from services.events.telling import Fact, append
 from services.links.infrastructure import forget_deleted
@@ -27,12 +27,13 @@ def refresh(
 ) -> None:
     """Bring everything that hangs on touched rows up to date; call in the transaction that wrote them.
 
-    In this order, as each rests on the one before: products, states that count what was started, links, events,
+    In this order, as each rests on the one before: what runs hang on, products, states that count what was started, links, events,
     problems. Rows of the first fill are marked, so that they are never told as news.
     """
     scene = scene_of(conn, touched, config, now, first_fill)
     if not scene.moved:
         return
+    scene = adopting.adopt(scene)
     products.assign(scene)
     scene, recounted = effective.propagate(scene)
     rollups.recount_runs(conn, recounted)
@@ -68,6 +69,7 @@ def rebuild(conn: Connection, what: What, config: Config, now: datetime) -> None
     elif what == "links":
         links.rebuild(scene)
     else:
+        adopting.adopt(scene)
         _, recounted = effective.propagate(scene)
         rollups.recount_runs(conn, recounted)
         problems.refresh(replace(scene, memo={}))

@@ -52,15 +52,18 @@ class Head:
 
     @property
     def watched(self) -> bool:
+        """True where everybody must know; a scheduled run whose schedule is not told yet waits until it is."""
         row = self.any
-        return bool(row.is_tag or row.trigger == "schedule"
-                    or is_watched(row.ref, row.default_branch, row.protected_branches))  # fmt: skip
+        if row.trigger == "schedule":
+            return row.schedule_id is not None or not row.has_schedules
+        return bool(row.is_tag or is_watched(row.ref, row.default_branch, row.protected_branches))
 
 
 def _row_of(one: FromClause, other: FromClause, tags: bool) -> Any:
     if not tags:
         return same_row(one, other)
-    return and_(one.c.project_id == other.c.project_id, one.c.is_tag.is_(True), one.c.kind == "pipeline", top_level(one))  # fmt: skip
+    same = one.c.project_id == other.c.project_id
+    return and_(same, one.c.is_tag.is_(True), one.c.kind == "pipeline", top_level(one))
 
 
 def _of_row(name: str, tags: bool, *conditions: Any, oldest: bool = False) -> ScalarSelect[Any]:
@@ -116,6 +119,7 @@ def _runs(scene: Scene, ids: Collection[int]) -> dict[int, Any]:
     query = select(
         run, project.c.path, project.c.default_branch, project.c.protected_branches,
         project.c.gone_at.label("project_gone"),
+        exists().where(schema.schedule.c.project_id == run.c.project_id).label("has_schedules"),
     ).outerjoin(project, project.c.id == run.c.project_id)  # fmt: skip
     return {row.id: row for row in among(scene.conn, query, run.c.id, ids)}
 
