@@ -50,11 +50,15 @@ def show(answer: Answer) -> None:
             _truth(answer),
             tag(
                 "div",
-                tag("section", _needs(data, now, zone), aria_label="What needs somebody"),
+                tag(
+                    "div",
+                    tag("section", _needs(data, now, zone), aria_label="What needs somebody"),
+                    _strip(data["strip"]),
+                    cls="tl-stackgap",
+                ),
                 tag("section", _changed(answer, now, zone), aria_label="What changed"),
                 cls="tl-two",
             ),
-            _strip(data["strip"]),
             cls="tl-today",
         )
     )
@@ -208,6 +212,6 @@ def _day(mark: Mapping[str, Any]) -> Html:
     told = [f"{at:%a} {at.day} {at:%b}: {ran}"]
     told += [f"{words.count(mark[word], f'{word} problem')} open" for word in ("red", "amber") if mark[word]]
     state = mark["state"]
-    shape = sign(None if state == "none" else state)
+    shape = tag("i", cls="tl-i tl-disc tl-c-grey", aria_hidden="true") if state == "none" else sign(state)
     said = tag("span", state, cls="tl-hidden")
     return tag("span", shape, said, title=" · ".join(told), cls=f"tl-mark tl-mark-{state}")

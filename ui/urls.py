@@ -16,17 +16,17 @@ KEPT = ("product", "env", "window", "since", "until")
 """What goes along from page to page."""
 
 
-def href(page: str | None = None, **parameters: object) -> str:
+def href(to: str | None = None, /, **parameters: object) -> str:
     """A link within the product, relative so that any path prefix works; None and "" leave a parameter out.
 
-    `page` is the page's path, "" for Today, None for the page one is on. Product, environment and window go along
+    `to` is the page's path, "" for Today, None for the page one is on. Product, environment and window go along
     unless they are given.
     """
-    kept = {name: st.query_params.get(name) for name in (PARAMETERS if page is None else KEPT)}
+    kept = {name: st.query_params.get(name) for name in (PARAMETERS if to is None else KEPT)}
     state = {name: value for name, value in (kept | parameters).items() if value not in (None, "")}
     query = urlencode({name: str(value) for name, value in state.items()})
-    start = {None: "", "": "./"}.get(page, page)
-    return f"{start}?{query}" if query or page is None else str(start)
+    start = {None: "", "": "./"}.get(to, to)
+    return f"{start}?{query}" if query or to is None else str(start)
 
 
 def keep_filters(page: str) -> None:

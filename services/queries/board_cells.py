@@ -1,0 +1,96 @@
+"""A cell of the board: one thing with its status, version and age; and which things a product has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, exists, select
+
+from services.queries.filters import UNASSIGNED
+from services.queries.threads import Thing
+from services.store import schema
+from services.vocabulary import rank
+
+MEMBERS = ("project", "workspace", "model", "endpoint")
+MOST_UNASSIGNED = 300
+
+
+@dataclass(slots=True)
+class Cell:
+    """What stands in one column of one row, before it is written as JSON."""
+
+    state: str
+    thing: Thing | None = None
+    """What a click leads to, and where its thread begins."""
+    version: str | None = None
+    at: int | None = None
+    """Epoch milliseconds: since when, or of when."""
+    title: str = ""
+    shas: tuple[str, ...] = ()
+    """SHAs that the thing itself names."""
+    subject: str | None = None
+    web_url: str | None = None
+    note: str | None = None
+    of: int = 1
+    """How many things of this kind the product has here; the cell shows the worst, then the newest."""
+    others: tuple[Thing, ...] = field(default_factory=tuple)
+
+
+Place = tuple[str, str]
+"""(product, environment)."""
+Cells = dict[Place, Cell]
+
+
+def members(conn: Connection, products: Sequence[str]) -> dict[str, dict[int, list[str]]]:
+    """Table -> key -> products, of all things that belong to these products; of *unassigned* those without any."""
+    member = schema.membership
+    found: dict[str, dict[int, list[str]]] = {table: {} for table in MEMBERS}
+    rows = conn.execute(
+        select(member.c.thing_table, member.c.thing_id, member.c.product)
+        .where(member.c.product.in_(products), member.c.thing_table.in_(MEMBERS))
+    )  # fmt: skip
+    for table, key, product in rows:
+        found[table].setdefault(key, []).append(product)
+    if UNASSIGNED in products:
+        for name in MEMBERS:
+            for key in conn.execute(_without_product(name)).scalars():
+                found[name].setdefault(key, []).append(UNASSIGNED)
+    return found
+
+
+def _without_product(name: str) -> Any:
+    table, member = schema.METADATA.tables[name], schema.membership
+    belongs = exists().where(member.c.thing_table == name, member.c.thing_id == table.c.id)
+    return select(table.c.id).where(~belongs, table.c.gone_at.is_(None)).order_by(table.c.id).limit(MOST_UNASSIGNED)
+
+
+def any_unassigned(conn: Connection) -> bool:
+    """Whether anything stands on no product's row."""
+    return any(conn.execute(_without_product(name).limit(1)).scalar() is not None for name in MEMBERS)
+
+
+def fetch(conn: Connection, table: Any, keys: Iterable[int]) -> list[Row[Any]]:
+    """Rows of a table by their keys."""
+    wanted = sorted(set(keys))
+    rows: list[Row[Any]] = []
+    for start in range(0, len(wanted), 800):
+        rows += conn.execute(select(table).where(table.c.id.in_(wanted[start : start + 800]))).all()
+    return rows
+
+
+def lead(candidates: Mapping[Place, Sequence[Cell]]) -> Cells:
+    """One cell a place: the worst, then the newest, knowing how many it stands for."""
+    chosen: Cells = {}
+    for place, cells in candidates.items():
+        first = min(cells, key=lambda cell: (rank(cell.state), -(cell.at or 0)))
+        first.of = len(cells)
+        first.others = tuple(cell.thing for cell in cells if cell.thing and cell is not first)
+        chosen[place] = first
+    return chosen
+
+
+def short(sha: str | None) -> str | None:
+    """The first eight digits of a SHA."""
+    return sha[:8] if sha else None
