@@ -60,5 +60,5 @@ def brought(data: GitLabData, index: Index, project_id: int, deployment: Json) -
         item
         for item in data.items(project_id, "merge_requests")
         if item["state"] == "merged"
-        and shas & {item.get("merge_commit_sha"), item.get("squash_commit_sha"), item.get("sha")}
+        and (item.get("merge_commit_sha") or item.get("squash_commit_sha") or item.get("sha")) in shas
     ]

@@ -35,7 +35,9 @@ def token_self(request: Request) -> Answer:
 
 
 def current_user(request: Request) -> Answer:
-    return Answer(served(_user(request)))
+    """Its `web_url` is under the address asked for: clients take another for a misconfigured server."""
+    user = _user(request)
+    return Answer({**served(user), "web_url": f"{request.base}/{user['username']}"})
 
 
 def _user(request: Request) -> Json:
