@@ -29,7 +29,7 @@ from services.sources.base import (
     Unreadable,
 )
 from services.store import progress, rollups, writer
-from services.store.database import Store
+from services.store.database import Store, StoreUnreachable
 from services.timestamps import to_millis
 
 LOG = logging.getLogger("throughline.collector")
@@ -110,6 +110,8 @@ def run_turn(live: Live, scope: Scope, stream: Stream, seconds: float) -> Outcom
                 break
         else:
             finished = True
+    except StoreUnreachable:
+        raise  # not the stream's fault, and nothing can be written down about it
     except SourceError as caught:
         error = caught
     except Exception as caught:  # a bug of ours in this stream: its neighbours go on, and it says so

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class Store:
     reader: Engine
     warning: str | None = None
     """What is wrong with the database library, for people; None where it is sound."""
+    turn: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    """Writers of this process take turns: SQLite's own waiting is by polling, and starves the unlucky."""
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
