@@ -15,6 +15,7 @@ from services.sources.gitlab.paging import catch_up
 from services.sources.gitlab.projects import Known, known, newest
 from services.sources.gitlab.reading import Malformed, ident, kept, part, required, text
 from services.sources.gitlab.reading import when as time
+from services.sources.gitlab.rota import saw_deployments
 from services.sources.gitlab.words import FINISHED, raw_word, tier_of
 from services.vocabulary import Tier
 
@@ -78,15 +79,10 @@ def _standing(client: GitLabClient, key: str, good: dict[str, int]) -> list[Json
 
 def _records(pull: Pull, project: Known, items: list[Json]) -> list[Record]:
     tiers: dict[str, Tier | None] = pull.client.memory.setdefault("tiers", {}).get(project.id, {})
-    open_ones: set[int] = pull.client.memory.setdefault("open deployments", set())
+    saw_deployments(pull, project.id, items)
     made = [kept(pull.notes, "deployment", item, lambda one: deployment_record(pull.notes, project, one, tiers))
             for item in items]  # fmt: skip
-    found: list[Record] = [one for one in made if one is not None]
-    if any(isinstance(one, Deployment) and not one.final for one in found):
-        open_ones.add(project.id)
-    elif found:
-        open_ones.discard(project.id)
-    return found
+    return [one for one in made if one is not None]
 
 
 def deployment_record(notes: Notes, project: Known, item: Json, tiers: dict[str, Tier | None]) -> Deployment:

@@ -1,11 +1,10 @@
 """Which projects there are, under the configured groups and beside them, and which of them is due for what.
 
 The cursor: {"full_at": ISO of the last full sweep, "seen_to": ISO up to which last_activity_at was read,
-"branches": {project id: {"at": ISO, "names": [protected branches]}}, "due": {stream: {project id: ISO of its turn}}}.
+"branches": {project id: {"at": ISO, "names": [protected branches]}}, and what `rota` keeps}.
 
 A full sweep an hour says what is gone; between them one call a group reads the projects with new activity.
-What GitLab can only tell project by project (environments, deployments without a pipeline, the registry) takes its
-turn here, spread over its period, as work of those streams.
+What GitLab can only tell project by project (environments, deployments, the registry) takes its turn here.
 """
 
 from __future__ import annotations
@@ -19,22 +18,14 @@ from services.records import Project, Record
 from services.sources.base import AccessDenied, Batch, Pull, Scope, SourceError
 from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_group, at_project
 from services.sources.gitlab.reading import Malformed, chunks, clean, flag, ident, kept, required, text, texts, when
+from services.sources.gitlab.rota import turns
 
-EVERY = timedelta(seconds=60)
 FULL = timedelta(hours=1)
 ACTIVITY_LAG = timedelta(hours=1, minutes=5)
 """GitLab moves last_activity_at at most once an hour."""
 BRANCHES = timedelta(days=1)
 BRANCHES_A_TURN = 2
 BRANCHES_A_BATCH = 20
-TURNS = {
-    "deployments": timedelta(hours=3),
-    "environments": timedelta(hours=3),
-    "registry": timedelta(hours=3),
-}
-"""How often a project's turn comes where nothing else says that something changed."""
-SOON = timedelta(minutes=10)
-"""For a project with a deployment under way, which may wait for approval without a job of it moving."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +91,7 @@ def _swept(pull: Pull, cursor: Json) -> Batch:
     return Batch(
         records=tuple(records),
         cursor=cursor,
-        touched=_turns(pull, cursor, list(living)),
+        touched=turns(pull, cursor, {one.id: one.path for one in living.values()}),
         parts={name: error.reason for name, error in troubles.items()}
         | dict.fromkeys(set(_origins(pull.scope)) - set(troubles)),
         present={} if troubles else {"project": everything},
@@ -130,7 +121,7 @@ def _moved(pull: Pull, cursor: Json) -> Batch:
     return Batch(
         records=tuple(records),
         cursor=cursor,
-        touched=_turns(pull, cursor, list(remembered | fresh)),
+        touched=turns(pull, cursor, {one.id: one.path for one in (remembered | fresh).values()}),
         parts={name: error.reason for name, error in troubles.items()},
     )
 
@@ -220,31 +211,6 @@ def _protected(pull: Pull, key: str, before: Json | None) -> list[str] | None:
     except (AccessDenied, NotThere):
         return before["names"] if before else None
     return [name for name in found if name]
-
-
-def _turns(pull: Pull, cursor: Json, ids: list[int]) -> dict[str, tuple[str, ...]]:
-    """Whose turn it is: at once where it never came, else the longest waiting, an even share of them a minute."""
-    due: dict[str, Json] = {stream: dict((cursor.get("due") or {}).get(stream, {})) for stream in TURNS}
-    touched: dict[str, tuple[str, ...]] = {}
-    for stream, period in TURNS.items():
-        had = due[stream]
-        never = [str(number) for number in ids if str(number) not in had]
-        old = sorted((at, key) for key, at in had.items() if _waited(pull, at) >= period)
-        share = -(-len(ids) * EVERY // period)
-        if stream == "deployments":
-            soon = {str(number) for number in pull.client.memory.get("open deployments", ())}
-            old += sorted((at, key) for key, at in had.items() if key in soon and SOON <= _waited(pull, at) < period)
-        chosen = never + [key for _, key in old[:share]]
-        had.update(dict.fromkeys(chosen, _iso(pull.now)))
-        living = {str(number) for number in ids}
-        due[stream] = {key: at for key, at in had.items() if key in living}
-        touched[stream] = tuple(key for key in chosen if key in living)
-    cursor["due"] = due
-    return {stream: keys for stream, keys in touched.items() if keys}
-
-
-def _waited(pull: Pull, at: Any) -> timedelta:
-    return pull.now - (_at(at) or pull.now)
 
 
 def _iso(at: datetime) -> str:

@@ -21,7 +21,18 @@ from services.records import (
     Workspace,
 )
 from services.sources.base import Batch, Collect, Pull, Source, Stream
-from services.sources.gitlab import changes, deployments, jobs, plans, projects, registry, schedules, states, sweep
+from services.sources.gitlab import (
+    changes,
+    deployments,
+    jobs,
+    plans,
+    projects,
+    registry,
+    rota,
+    schedules,
+    states,
+    sweep,
+)
 from services.sources.gitlab.client import GRANT, connect
 from services.sources.gitlab.words import DEPLOYMENT_STATES, PIPELINE_STATES
 
@@ -50,7 +61,7 @@ def _stream(name: str, title: str, yields: tuple[type, ...], collect: Collect, c
 STREAMS = (
     _stream(
         "projects", "Projects", (Project,), projects.collect, projects.check,
-        every=projects.EVERY, stale_after=10 * minute,
+        every=rota.EVERY, stale_after=10 * minute,
     ),
     _stream(
         "pipelines", "Pipelines and jobs", (Run, Step, Version), sweep.collect, sweep.check,

@@ -32,7 +32,7 @@ from services.sources.gitlab.pipelines import (
     unfinished_jobs,
 )
 from services.sources.gitlab.projects import Known, known, newest
-from services.sources.gitlab.reading import ident, kept, next_page, nodes
+from services.sources.gitlab.reading import chunks, ident, kept, next_page, nodes
 from services.sources.gitlab.words import FINISHED, raw_word
 
 EVERY = timedelta(seconds=45)
@@ -211,7 +211,8 @@ def _touch(pull: Pull, project: Known, item: Json, found: Found) -> bool:
     if rest := unfinished_jobs(project, item):
         found.touch("jobs", rest)
     found.touch("plans", *plan_jobs(project, item, pull.source.plan_jobs))
-    found.touch("deployments", str(project.id))
+    if pull.client.memory.get("no probes"):
+        found.touch("deployments", str(project.id))
     built = raw_word(item.get("status")) == "success" and item.get("ref") == project.default_branch
     if before is not None and (built or item.get("type") == "tag"):
         found.touch("registry", str(project.id))
@@ -219,26 +220,31 @@ def _touch(pull: Pull, project: Known, item: Json, found: Found) -> bool:
     if raw_word(item.get("status")) in FINISHED:
         running.pop(key, None)
     else:
-        running[key] = project.id
+        running[key] = [project.id, item.get("source") == CHILDREN]
     return True
 
 
 def _still_running(pull: Pull, projects: dict[int, Known], found: Found) -> None:
     """Jobs of running pipelines: a job can move without its pipeline's updated_at moving."""
-    running: dict[str, int] = pull.client.memory.setdefault("running", {})
-    wanted = sorted({number for number in running.values() if number in projects})
-    for start in range(0, len(wanted), 50):
-        some = wanted[start : start + 50]
-        for source, suffix in PLACES:
+    memory = pull.client.memory
+    running = list(memory.get("running", {}).values())
+    if "running known" not in memory:  # a new process: whichever may be
+        running += [[number, child] for number in projects for child in (False, True)]
+    for source, suffix in PLACES:
+        wanted = sorted({number for number, child in running if child == bool(source) and number in projects})
+        for some in chunks(wanted, 50):
             again = Found()
             answered = _ask(pull, some, None, source=source, scope="RUNNING", count=20)
             _take(pull, projects, some, answered, suffix, again)
-            for number, page in again.more:
-                _continue(pull, projects, number, page, None, again, scope="RUNNING")
+            rest = again.more
+            while rest:
+                _continue(pull, projects, *rest.pop(), None, again, scope="RUNNING")
+                rest += again.more
             found.records += again.records
             found.prints |= again.prints
             for stream, ids in again.touched.items():
                 found.touch(stream, *ids)
+    memory["running known"] = True
 
 
 def _continue(
@@ -265,7 +271,6 @@ def _tail(pull: Pull, cursor: Cursor, projects: dict[int, Known]) -> Iterator[Ba
         part, page = cursor.tail.pop(0)
         _continue(pull, projects, part, page, _history(pull), found)
         cursor.tail += found.more
-        found.touched.pop("deployments", None)
         yield found.batch(cursor, 1 - len(cursor.tail) / max(cursor.total, 1))
         if _is_old(pull, cursor.head):
             _begin(pull, cursor, projects)
