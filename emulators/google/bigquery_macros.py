@@ -59,6 +59,11 @@ CREATE MACRO bq_to_float(x, bad) AS
 CREATE MACRO bq_to_string(x) AS
     CASE WHEN typeof(x) IN {WHOLE} OR typeof(x) IN ('VARCHAR', 'BOOLEAN', 'DATE', '"NULL"') THEN CAST(x AS VARCHAR)
          ELSE error('a cast of ' || typeof(x) || ' to STRING is not served here; use FORMAT_TIMESTAMP or ROUND') END;
+CREATE MACRO bq_to_bool(x) AS
+    CASE WHEN typeof(x) IN ('BOOLEAN', '"NULL"') OR typeof(x) IN {WHOLE} THEN CAST(x AS BOOLEAN)
+         WHEN typeof(x) = 'VARCHAR' AND lower(CAST(x AS VARCHAR)) IN ('true', 'false') THEN CAST(x AS BOOLEAN)
+         WHEN x IS NULL THEN NULL
+         ELSE error('Bad bool value: ' || CAST(x AS VARCHAR)) END;
 CREATE MACRO bq_at(list, place, may_miss) AS
     CASE WHEN list IS NULL OR place IS NULL THEN NULL
          WHEN place >= 0 AND place < len(list) THEN list[place + 1]

@@ -17,7 +17,7 @@ PLAIN: frozenset[type] = frozenset({
     exp.DPipe, exp.Dot, exp.PropertyEQ, exp.Exists, exp.RawString, exp.DataType, exp.AtTimeZone, exp.Interval,
     exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.LogicalOr, exp.LogicalAnd, exp.Stddev,
     exp.StddevSamp, exp.StddevPop, exp.Variance, exp.VariancePop, exp.RowNumber, exp.Rank, exp.DenseRank, exp.Lag,
-    exp.Lead, exp.FirstValue, exp.LastValue, exp.Ntile, exp.Coalesce, exp.Nullif, exp.Abs, exp.Round, exp.Floor,
+    exp.Lead, exp.FirstValue, exp.LastValue, exp.Ntile, exp.Coalesce, exp.Nullif, exp.Abs, exp.AnyValue, exp.Floor,
     exp.Ceil, exp.Sqrt, exp.Pow, exp.Ln, exp.Exp, exp.Sign, exp.Lower, exp.Upper, exp.StartsWith, exp.EndsWith,
     exp.IntDiv, exp.CurrentTimestamp, exp.CurrentDate, exp.JSONPath, exp.JSONPathRoot, exp.JSONPathKey,
     exp.JSONPathSubscript, exp.TsOrDsToDate, exp.TsOrDsToTimestamp, exp.ArraySize, exp.RegexpLike,
@@ -42,7 +42,7 @@ def cast(node: exp.Expression) -> exp.Expression:
         case exp.DataType.Type.TIMESTAMPTZ:
             return call("bq_to_timestamp", node.this)
         case exp.DataType.Type.BOOLEAN:
-            return node
+            return call("bq_to_bool", node.this)
     raise NotServed(f"CAST to {kind.name}")
 
 
@@ -187,10 +187,16 @@ def substring(node: exp.Expression) -> exp.Expression:
     return call("substring", node.this, start, *([length] if length is not None else []))
 
 
+COMPUTING = (exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Mod, exp.IntDiv, exp.Array, exp.PropertyEQ, exp.Alias)
+"""Where a whole number is computed with, or becomes a value that may be."""
+
+
 def decimal(node: exp.Expression) -> exp.Expression:
-    """1.5 is a FLOAT64 in BigQuery and a DECIMAL in DuckDB; a whole number is an INT64."""
-    if node.args.get("is_string") or re.fullmatch(r"\d+", node.name):
+    """1.5 is a FLOAT64 in BigQuery and a DECIMAL in DuckDB; a whole number has 64 bits, not DuckDB's 32."""
+    if node.args.get("is_string"):
         return node
+    if re.fullmatch(r"\d+", node.name):
+        return exp.cast(node.copy(), "bigint") if isinstance(node.parent, COMPUTING) else node
     return exp.cast(exp.Literal.number(node.name), "double")
 
 
@@ -219,6 +225,7 @@ REWRITES: dict[type, Rewrite] = TIMES | {
     exp.Like: like,
     exp.JSONExtractScalar: json_value,
     exp.Substring: substring,
+    exp.Round: lambda node: exp.cast(node, "double"),
     exp.Length: lambda node: call("length", node.this),
     exp.Literal: decimal,
     exp.GenerateSeries: lambda node: call("generate_series", *[node.args[name] for name in ("start", "end")]),

@@ -124,14 +124,19 @@ ALLOWED_ARGS = {
 
 
 def _check_select(select: exp.Select) -> None:
-    """A grouped alias that hides a column of its own expression is ambiguous: refused rather than guessed."""
+    """Refused rather than guessed: an alias that hides a column of its own expression, and `*` over USING."""
     aliases = {one.alias.lower(): one.this for one in select.expressions if isinstance(one, exp.Alias) and one.alias}
-    for group in (select.args.get("group") or exp.Group()).expressions:
-        if isinstance(group, exp.Column) and not group.table and group.name.lower() in aliases:
-            hidden = aliases[group.name.lower()]
-            names = {column.name.lower() for column in hidden.find_all(exp.Column)}
-            if not isinstance(hidden, exp.Column) and group.name.lower() in names:
-                raise NotServed(f"GROUP BY {group.name}, which is both an alias and a column inside of it")
+    having = select.args.get("having")
+    named = [*(select.args.get("group") or exp.Group()).expressions, *(having.find_all(exp.Column) if having else [])]
+    for one in named:
+        hidden = aliases.get(one.name.lower()) if isinstance(one, exp.Column) and not one.table else None
+        if hidden is None or isinstance(hidden, exp.Column):
+            continue
+        if one.name.lower() in {column.name.lower() for column in hidden.find_all(exp.Column)}:
+            raise NotServed(f"{one.name} in GROUP BY or HAVING, which is both an alias and a column inside of it")
+    using = any(join.args.get("using") for join in select.args.get("joins") or [])
+    if using and any(isinstance(one, exp.Star) for one in select.expressions):
+        raise NotServed("SELECT * over a JOIN with USING, whose columns BigQuery orders in its own way")
 
 
 def _name_columns(tree: exp.Query) -> None:
@@ -168,10 +173,10 @@ def _fill_in(tree: exp.Expression, setting: Setting) -> exp.Expression:
 
 
 def _bind_tables(tree: exp.Expression, setting: Setting, found: Translated) -> None:
-    ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
+    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     for table in list(tree.find_all(exp.Table)):
         parts = [part for piece in table.parts for part in piece.name.split(".")]
-        if len(parts) == 1 and parts[0] in ctes:
+        if len(parts) == 1 and parts[0].lower() in ctes:
             continue
         upper = [part.upper() for part in parts]
         if "INFORMATION_SCHEMA" in upper or upper[-1] == "__TABLES__":

@@ -79,6 +79,9 @@ def result_field(name: str, kind: Any) -> Json:
 def cell(value: Any, field: Json, exact_times: bool) -> Any:
     """One value as BigQuery's rows hold it. `exact_times`: timestamps as whole microseconds, else as seconds."""
     if field.get("mode") == "REPEATED":
+        if value is not None and any(one is None for one in value):
+            message = f"Array cannot have a null element; error in writing field {field['name']}"
+            raise refuse_in_the_old_way(400, message, "invalidQuery")
         return [{"v": cell(one, field | {"mode": "NULLABLE"}, exact_times)} for one in value or []]
     if value is None:
         return None
