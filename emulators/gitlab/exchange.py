@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
 from emulators.data import GitLabData, Json, Token
 from emulators.gitlab.index import Index
@@ -118,15 +119,17 @@ class Request:
         status = self.data.denied.get((project["id"], "*"))
         if status is not None:
             raise not_found("Project") if status == 404 else refusal(status)
-        moved = given != str(project["id"]) and given.lower() != project["path_with_namespace"].lower()
-        if moved and self.method == "GET":
-            raise self._moved(given, project["id"])
+        called = (str(project["id"]), project["path_with_namespace"].lower())
+        if self.method == "GET" and given.lower() not in called:
+            raise self._moved(project["id"])
         return project
 
-    def _moved(self, given: str, to: int) -> Refused:
-        from urllib.parse import quote
-
-        target = self.here.replace(f"/projects/{quote(given, safe='')}", f"/projects/{to}", 1)
+    def _moved(self, to: int) -> Refused:
+        """The redirect from a project's old path to the same question about its number."""
+        parts = self.path.split("/")
+        parts[parts.index("projects") + 1] = str(to)
+        query = f"?{urlencode(self.query, doseq=True)}" if self.query else ""
+        target = f"{self.base}{'/'.join(parts)}{query}"
         return Refused(301, {"message": "This resource has been moved permanently"}, (("location", target),))
 
     def allow(self, project_id: int, collection: str) -> None:
