@@ -22,68 +22,46 @@ def commit(
     sim.up.gitlab.items(repo.id, "commits").append(found)
     if branch == "main":
         repo.head = sha
+        join_main(repo, [sha])
     set_branch(sim, repo, branch, found)
     repo.project["last_activity_at"] = iso(at)
     return found
 
 
 def set_branch(sim: Sim, repo: Repo, name: str, head: Json) -> None:
-    branches = sim.up.gitlab.items(repo.id, "branches")
-    for branch in branches:
-        if branch["name"] == name:
-            branch["commit"] = head
-            return
+    known = repo.branches.get(name)
+    if known is not None:
+        known["commit"] = head
+        return
     main = name == "main"
-    branches.append(
-        {
-            "name": name,
-            "commit": head,
-            "merged": False,
-            "protected": main,
-            "developers_can_push": False,
-            "developers_can_merge": main,
-            "can_push": True,
-            "default": main,
-            "web_url": f"{repo.web_url}/-/tree/{name}",
-        }
-    )
+    repo.branches[name] = {
+        "name": name,
+        "commit": head,
+        "merged": False,
+        "protected": main,
+        "developers_can_push": False,
+        "developers_can_merge": main,
+        "can_push": True,
+        "default": main,
+        "web_url": f"{repo.web_url}/-/tree/{name}",
+    }
+    sim.up.gitlab.items(repo.id, "branches").append(repo.branches[name])
 
 
-def mark_merged(sim: Sim, repo: Repo, name: str, shas: list[str]) -> None:
-    """A merged branch's commits belong to main from now on."""
+def join_main(repo: Repo, shas: list[str], branch: str | None = None) -> None:
+    """These commits belong to main from now on; the branch they were made on is merged."""
     for sha in shas:
         repo.commits[sha]["_branch"] = "main"
-    for branch in sim.up.gitlab.items(repo.id, "branches"):
-        if branch["name"] == name:
-            branch["merged"] = True
+        repo.place[sha] = len(repo.order)
+        repo.order.append(sha)
+    if branch:
+        repo.branches[branch]["merged"] = True
 
 
-def commits_between(repo: Repo, old: str | None, new: str, most: int = 200) -> list[Json]:
-    """Commits reachable from `new` and not from `old`, oldest first (as `git log old..new`)."""
-    hidden = _reachable(repo, old, 4000) if old else set()
-    found: list[str] = []
-    seen = set(hidden)
-    waiting = [new]
-    while waiting and len(found) < most:
-        sha = waiting.pop()
-        if sha in seen or sha not in repo.commits:
-            continue
-        seen.add(sha)
-        found.append(sha)
-        waiting.extend(repo.commits[sha]["parent_ids"])
-    commits = [repo.commits[sha] for sha in found]
-    return sorted(commits, key=lambda one: (one["committed_date"], one["id"]))
-
-
-def _reachable(repo: Repo, sha: str, most: int) -> set[str]:
-    seen: set[str] = set()
-    waiting = [sha]
-    while waiting and len(seen) < most:
-        one = waiting.pop()
-        if one not in seen and one in repo.commits:
-            seen.add(one)
-            waiting.extend(repo.commits[one]["parent_ids"])
-    return seen
+def commits_between(repo: Repo, old: str | None, new: str) -> list[Json]:
+    """Commits that came to main after `old` and up to `new`, in the order in which they came."""
+    since = repo.place[old] + 1 if old else 0
+    return [repo.commits[sha] for sha in repo.order[since : repo.place[new] + 1]]
 
 
 def note_comparison(sim: Sim, repo: Repo, old: str | None, new: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from emulators.data import Json
 from emulators.world import ci
-from emulators.world.commits import commit, mark_merged
+from emulators.world.commits import commit, join_main
 from emulators.world.engine import Sim, iso, spread
 from emulators.world.team import Repo
 from emulators.world.words import branch_name, title_for
@@ -144,9 +144,9 @@ def merge(at: datetime, sim: Sim, repo: Repo, request: Json, attempt: int = 0) -
         f"Merge branch '{request['source_branch']}' into 'main'\n\n{request['title']}\n\n"
         f"See merge request {repo.path}!{request['iid']}"
     )
-    found = commit(sim, at, repo, "main", message, merger["username"], [repo.head, request["sha"]])
     shas = [one["id"] for one in sim.up.gitlab.mapping(repo.id, "merge_request_commits")[str(request["iid"])]]
-    mark_merged(sim, repo, request["source_branch"], shas)
+    join_main(repo, shas, request["source_branch"])
+    found = commit(sim, at, repo, "main", message, merger["username"], [repo.head, request["sha"]])
     request |= {
         "state": "merged",
         "merge_commit_sha": found["id"],

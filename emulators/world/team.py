@@ -98,6 +98,10 @@ class Repo:
     runs: dict[int, Any] = field(default_factory=dict)
     """Pipeline id -> the run that is played."""
     commits: dict[str, Json] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    """Commits in the order in which they came to main."""
+    place: dict[str, int] = field(default_factory=dict)
+    branches: dict[str, Json] = field(default_factory=dict)
     breaks: list[Break] = field(default_factory=list)
     """Spans in which a job of the default branch always fails."""
     schedules: dict[str, Json] = field(default_factory=dict)
