@@ -4,7 +4,7 @@ import streamlit as st
 
 from ui import access, frame, navigation, runtime, theme, urls
 
-st.set_page_config(page_title="Throughline", page_icon="🧵", layout="wide", initial_sidebar_state="auto")
+st.set_page_config(page_title="Throughline", page_icon="🧵", layout="wide")
 known = navigation.pages()
 page = st.navigation(list(known.values()), position="sidebar")
 theme.apply()
