@@ -154,7 +154,11 @@ class Server:
         # IPPROTO_TCP by name: asyncio sets TCP_NODELAY only then, and an answer takes 40 ms without
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((host, port))
+        try:
+            self._socket.bind((host, port))
+        except OSError:
+            self._socket.close()
+            raise
         self.host, self.port = self._socket.getsockname()[:2]
         config = uvicorn.Config(
             app, log_config=None, log_level="critical", lifespan="off", ws="none", loop="asyncio", http="h11",
