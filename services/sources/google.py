@@ -132,7 +132,7 @@ def reasons(error: Any) -> frozenset[str]:
 def refusal(error: Any, what: str, access: Access, now: datetime) -> SourceError:
     """Our error for one of Google's, told by its code and reason, never by its message."""
     code, why = int(error.code or 0), reasons(error)
-    said = redact_text(str(error.message or "")[:300]) or ""
+    said = redact_text(str(error.message or "").partition("\n")[0][:300]) or ""
     if why & _OFF:
         return FeatureOff(f"{what}: {access.service} is not switched on in {access.project}", access.enable)
     if code == 429 or why & _LIMITS:
