@@ -59,6 +59,16 @@ def moment(text: str | None) -> float | None:
     return at.timestamp() if at.tzinfo else datetime.fromisoformat(f"{text}+00:00").timestamp()
 
 
+def stamp(item: Json, field: str) -> float | None:
+    """The time of an object by which it is filtered and ordered.
+
+    Where `updated_at` is null (pipelines of old instances have it so) the creation counts, else no time filter would
+    ever find the object.
+    """
+    at = moment(item.get(field))
+    return moment(item.get("created_at")) if at is None and field == "updated_at" else at
+
+
 @dataclass
 class Request:
     """One REST call: who asks, for what, and the data it is answered from."""

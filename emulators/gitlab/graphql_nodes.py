@@ -12,7 +12,7 @@ from typing import Any
 from graphql import GraphQLError, GraphQLResolveInfo
 
 from emulators.data import GitLabData, Json
-from emulators.gitlab.exchange import Refused, Request, moment
+from emulators.gitlab.exchange import Refused, Request, moment, stamp
 from emulators.gitlab.index import Index
 from emulators.gitlab.paging import after_cursor, cursor_of
 
@@ -137,7 +137,7 @@ def changed_within(items: Iterable[Json], arguments: dict[str, Any], name: str =
     if low is None and high is None:
         return items
     low, high = low or 0.0, high if high is not None else float("inf")
-    return [item for item in items if low <= (moment(item.get(f"{name}_at")) or 0.0) <= high]
+    return [item for item in items if low <= (stamp(item, f"{name}_at") or 0.0) <= high]
 
 
 def words(values: Iterable[str] | None) -> set[str] | None:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from emulators.data import Json
-from emulators.gitlab.exchange import Answer, Refused, Request, moment
+from emulators.gitlab.exchange import Answer, Refused, Request, stamp
 from emulators.gitlab.shapes import served
 
 MAX_PER_PAGE = 100
@@ -87,7 +87,7 @@ def _url(request: Request, **changes: Any) -> str:
 def order_key(order: str) -> Key:
     """What a list is ordered by: a time field as seconds, with the id (or name) after it, so that no two are equal."""
     if order.endswith("_at"):
-        return lambda item: (moment(item.get(order)) or 0.0, item.get("id", 0))
+        return lambda item: (stamp(item, order) or 0.0, item.get("id", 0))
     if order in ("id", "iid"):
         return lambda item: (item[order],)
     return lambda item: (str(item.get(order) or ""), item.get("id", 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from emulators.data import Json
-from emulators.gitlab.exchange import Answer, Request, moment, not_found
+from emulators.gitlab.exchange import Answer, Request, not_found, stamp
 from emulators.gitlab.paging import ordered, page
 from emulators.gitlab.routes import Table
 from emulators.gitlab.shapes import PROJECT_SIMPLE, only, served
@@ -82,8 +82,8 @@ def within(items: list[Json], bound: float | None, field: str, after: bool) -> l
     if bound is None:
         return items
     if after:
-        return [item for item in items if (moment(item.get(field)) or 0.0) >= bound]
-    return [item for item in items if (moment(item.get(field)) or float("inf")) <= bound]
+        return [item for item in items if (stamp(item, field) or 0.0) >= bound]
+    return [item for item in items if (stamp(item, field) or float("inf")) <= bound]
 
 
 def _projects(request: Request, found: list[Json], keyset: tuple[str, ...]) -> Answer:

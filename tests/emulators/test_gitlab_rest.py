@@ -199,6 +199,12 @@ def test_data_that_grows_and_changes_is_served_as_it_is_now(api, upstreams):
     assert api.get("/projects/1/pipelines/900").status_code == 404
 
 
+def test_a_pipeline_without_a_time_of_change_is_found_by_its_creation(api, upstreams):
+    upstreams.gitlab.items(1, "pipelines").append(a_pipeline(30, updated_at=None, created_at=at(5)))
+    found = api.get("/projects/1/pipelines", params={"updated_after": at(10), "order_by": "updated_at"}).json()
+    assert [(one["id"], one["updated_at"]) for one in found] == [(30, None)]
+
+
 def test_the_upstream_is_played_on_to_the_present_before_each_answer(api, upstreams):
     def advance(now):
         upstreams.gitlab.items(1, "pipelines")[0]["updated_at"] = now.isoformat()
