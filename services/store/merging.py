@@ -40,7 +40,7 @@ def bare(row: Mapping[str, Any]) -> bool:
 
 def differs(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """True where the content differs, or the thing is gone or came back; when we saw it does not count."""
-    return any(before.get(name) != value for name, value in after.items() if name != "observed_at")
+    return {**before, "observed_at": None} != {**after, "observed_at": None}
 
 
 def merge(table: str, current: Mapping[str, Any], incoming: dict[str, Any], seen: int) -> dict[str, Any]:

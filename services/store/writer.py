@@ -169,13 +169,15 @@ def _write(
         before = stored.get((table.name, *who))
         new = before is None or merging.bare(before)
         found.append(Touched(table.name, after["id"], new, None if new else before, after))
-    _save(connection, table, found, stored)
+    _save(connection, table, found, stored, seen)
     if table is schema.version:
         found = _with_details(connection, records, found, resolve)
     return [change for change in found if change.new or merging.differs(change.before or {}, change.after)]
 
 
-def _save(connection: Connection, table: Table, found: list[Touched], stored: Mapping[Thing, dict[str, Any]]) -> None:
+def _save(
+    connection: Connection, table: Table, found: list[Touched], stored: Mapping[Thing, dict[str, Any]], seen: int
+) -> None:
     inserted, changed, same = [], [], []
     for change in found:
         row = dict(change.after)
@@ -184,10 +186,12 @@ def _save(connection: Connection, table: Table, found: list[Touched], stored: Ma
         elif change.new or merging.differs(change.before or {}, row):
             changed.append(row)
         else:
-            same.append({"id": row["id"], "observed_at": row["observed_at"]})
+            same.append(row["id"])
     identity.insert(connection, table, inserted)
     identity.update(connection, table, "id", changed)
-    identity.update(connection, table, "id", same)
+    for some in identity.chunks(same):
+        earlier = (table.c.id.in_(some), table.c.observed_at < seen)
+        connection.execute(sa.update(table).where(*earlier).values(observed_at=seen))
 
 
 def _with_details(
