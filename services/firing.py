@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -21,6 +22,7 @@ _RAILS = {
 """Names of zones that GitLab takes from Rails and that are no last part of an IANA name."""
 
 
+@cache
 def zone_of(name: str | None) -> ZoneInfo | None:
     """The zone that a name stands for, IANA's or GitLab's; None for one that we do not know, UTC for none."""
     if not name:

@@ -10,7 +10,7 @@ from sqlalchemy import true as sql_true
 
 from services.config import Config, Product
 from services.naming import Member, Thing, decide, slug
-from services.scene import Moved, Scene, among, pick
+from services.scene import Moved, Scene, among, is_among, pick
 from services.store import schema
 from services.store.upsert import insert_for
 from services.toml_text import glob, quote, quote_list
@@ -196,10 +196,8 @@ def _insert(conn: Connection, rows: list[dict[str, Any]]) -> None:
 
 def _delete(conn: Connection, table: str, ids: list[int]) -> None:
     member = schema.membership
-    for start in range(0, len(ids), 500):
-        conn.execute(
-            delete(member).where(member.c.thing_table == table, member.c.thing_id.in_(ids[start : start + 500]))
-        )
+    if ids:
+        conn.execute(delete(member).where(member.c.thing_table == table, is_among(conn, member.c.thing_id, ids)))
 
 
 def suggest_toml(conn: Connection, config: Config) -> str:

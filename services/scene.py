@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, select, true
+from sqlalchemy import ARRAY, ColumnElement, Connection, FromClause, Row, Select, any_, func, literal, select, true
 
 from services.config import Config
 from services.timestamps import to_millis
 
 T = TypeVar("T")
-
-CHUNK = 800
-"""Ids a query: below the bind limit of every driver."""
 
 
 class Moved(Protocol):
@@ -91,10 +89,21 @@ def scene_of(
 
 
 def among(conn: Connection, query: Select[Any], column: ColumnElement[Any], ids: Collection[Any]) -> Iterator[Row[Any]]:
-    """Rows of a query whose column is among the ids, asked for in portions."""
-    listed = list(ids)
-    for start in range(0, len(listed), CHUNK):
-        yield from conn.execute(query.where(column.in_(listed[start : start + CHUNK])))
+    """Rows of a query whose column is among the ids; nothing is asked for none.
+
+    The ids go as one parameter, so that the statement is compiled once whatever their number.
+    """
+    if ids:
+        yield from conn.execute(query.where(is_among(conn, column, ids)))
+
+
+def is_among(conn: Connection, column: ColumnElement[Any], ids: Collection[Any]) -> ColumnElement[bool]:
+    """The condition that a column is one of the ids, in the words of the connection's dialect."""
+    listed = [one for one in ids if one is not None]
+    if conn.dialect.name == "postgresql":
+        return column == any_(literal(listed, ARRAY(column.type)))
+    each = func.json_each(json.dumps(listed)).table_valued("value")
+    return column.in_(select(each.c.value))
 
 
 def pick(table: FromClause, *names: str) -> Select[Any]:

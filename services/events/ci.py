@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from services.environments import resolve
 from services.events.telling import Fact, native, tells
@@ -18,17 +19,21 @@ from services.wording import project_name, short
 run, project, deployment = schema.run, schema.project, schema.deployment
 
 
-@tells("run", "step")
-def pipelines(scene: Scene) -> Iterable[Fact]:
-    """Ends of pipelines of watched branches, tags and schedules; child pipelines speak through their parent."""
-    query = (
+@cache
+def _ended() -> Select[Any]:
+    return (
         select(run, project.c.path, project.c.default_branch, project.c.protected_branches,
                previous_state(run).label("before"))
         .outerjoin(project, project.c.id == run.c.project_id)
         .where(run.c.kind == "pipeline", top_level(run),
                run.c.state.in_((RunState.FAILED, RunState.SUCCEEDED, RunState.WARNING)))
     )  # fmt: skip
-    rows = [row for row in scene.rows(query, run.c.id, scene.ids("run")) if _counts(row)]
+
+
+@tells("run", "step")
+def pipelines(scene: Scene) -> Iterable[Fact]:
+    """Ends of pipelines of watched branches, tags and schedules; child pipelines speak through their parent."""
+    rows = [row for row in scene.rows(_ended(), run.c.id, scene.ids("run")) if _counts(row)]
     why = first_failures(scene.conn, [row.id for row in rows if row.state == RunState.FAILED])
     for row in rows:
         fact = _pipeline(row, why.get(row.id), project_name(row.path, scene.config))
@@ -77,16 +82,20 @@ def _earlier(column: Any, *where: Any) -> Any:
     )  # fmt: skip
 
 
-@tells("deployment")
-def deployments(scene: Scene) -> Iterable[Fact]:
-    """GitLab deployments, by their own id and finish; the same commit deployed again in a row is no news."""
-    query = (
+@cache
+def _deployed() -> Select[Any]:
+    return (
         select(deployment, project.c.path, _earlier("sha").label("sha_before"),
                _earlier("id", lambda before: before.c.sha == deployment.c.sha).label("same_before"))
         .outerjoin(project, project.c.id == deployment.c.project_id)
         .where(deployment.c.kind == "deployment", deployment.c.state.is_not(None))
     )  # fmt: skip
-    for row in scene.rows(query, deployment.c.id, scene.ids("deployment")):
+
+
+@tells("deployment")
+def deployments(scene: Scene) -> Iterable[Fact]:
+    """GitLab deployments, by their own id and finish; the same commit deployed again in a row is no news."""
+    for row in scene.rows(_deployed(), deployment.c.id, scene.ids("deployment")):
         kind, title = _deployment(row, project_name(row.path, scene.config))
         if kind is None:
             continue

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select
+from sqlalchemy import Connection, delete, select
 
 from services.links.rule import RULES, TARGETS, Pair, Rule
-from services.scene import CHUNK, Scene, among
+from services.scene import Scene, among, is_among
 from services.store import schema
 from services.store.upsert import insert_for
 
@@ -169,14 +169,10 @@ def _save(scene: Scene, rule: Rule, wanted: Mapping[Thing, Wanted | None]) -> No
         gone += [row.id for row in old[thing] if row not in same]
         if want is not None and not same:
             rows.append(_row(scene, rule, thing, want))
-    for start in range(0, len(gone), CHUNK):
-        conn.execute(delete(link).where(_is_among(link.c.id, gone[start : start + CHUNK])))
+    if gone:
+        conn.execute(delete(link).where(is_among(conn, link.c.id, gone)))
     if rows:
         conn.execute(insert_for(conn, link).on_conflict_do_nothing(), rows)
-
-
-def _is_among(column: ColumnElement[Any], ids: list[int]) -> ColumnElement[bool]:
-    return and_(column.in_(ids))
 
 
 def _stands(row: Any, want: Wanted, rule: Rule) -> bool:

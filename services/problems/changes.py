@@ -118,12 +118,14 @@ def _newest() -> Select[Any]:
                one.c.state == RunState.SUCCEEDED)
         .order_by(one.c.created_at.desc())
         .limit(1)
+        .correlate(place)
         .scalar_subquery()
     )  # fmt: skip
     return (
         select(
             place.c.project_id, place.c.name, deployment.c.created_at.label("deployed"), run.c.created_at.label("began")
         )
+        .select_from(place)
         .outerjoin(deployment, deployment.c.id == newest)
         .outerjoin(run, run.c.id == deployment.c.run_id)
     )

@@ -1,18 +1,18 @@
-"""What is bad in CI: red branches, tags and schedules, steps that wait, deployments that failed or wait."""
+"""What is bad in CI: red branches, tags and schedules, and pipelines that wait for somebody."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import FromClause, ScalarSelect, and_, exists, func, select
+from sqlalchemy import FromClause, ScalarSelect, Select, and_, exists, func, select
 
-from services.environments import resolve
 from services.problems.episode import AMBER, RED, Bad, Judged, Subject, problem
-from services.scene import Scene, among
+from services.scene import Scene, among, is_among
 from services.store import schema
-from services.vocabulary import RunState, Tier
+from services.vocabulary import RunState
 from services.watching import (
     BAD,
     DECISIVE,
@@ -24,7 +24,7 @@ from services.watching import (
     same_row,
     top_level,
 )
-from services.wording import project_name, short
+from services.wording import project_name
 
 run, project, deployment, step = schema.run, schema.project, schema.deployment, schema.step
 TAGS = "tags"
@@ -94,39 +94,27 @@ def _touched_runs(scene: Scene) -> set[int]:
     return found | {row.run_id for row in projects}
 
 
-def _heads(scene: Scene, ids: Collection[int], tags: bool) -> Iterator[Head]:
+@cache
+def _picks(tags: bool) -> Select[Any]:
+    """One run for each branch, tag set or schedule that a run stands in."""
     flag = run.c.is_tag.is_(True) if tags else run.c.is_tag.is_not(True)
-    where = (run.c.kind == "pipeline", top_level(run), run.c.state.is_not(None), flag)
     group = (run.c.project_id,) if tags else (
         run.c.project_id, run.c.ref, func.coalesce(run.c.trigger, "") == "schedule", run.c.schedule_id)  # fmt: skip
-    picks = select(func.max(run.c.id).label("id")).where(*where).group_by(*group)
-    chosen = {row.id for row in scene.rows(picks, run.c.id, ids)}
-    query = (
-        select(run.c.id, _of_row("newest", tags).label("newest"),
-               _of_row("decisive", tags, lambda one: one.c.state.in_(DECISIVE)).label("decisive"),
-               _of_row("good", tags, lambda one: one.c.state.in_(GOOD)).label("good"))
-    )  # fmt: skip
-    rows = {row.id: row for row in among(scene.conn, query, run.c.id, chosen)}
-    known = _runs(scene, {key for row in rows.values() for key in row if key is not None})
-    first = _first_bad(scene, tags, {row.decisive: row.good for row in rows.values()}, known)
-    for row in rows.values():
-        yield Head(
-            known[row.id], known[row.newest], known.get(row.decisive), first.get(row.decisive), known.get(row.good)
-        )
+    where = (run.c.kind == "pipeline", top_level(run), run.c.state.is_not(None), flag)
+    return select(func.max(run.c.id).label("id")).where(*where).group_by(*group)
 
 
-def _runs(scene: Scene, ids: Collection[int]) -> dict[int, Any]:
-    query = select(
-        run, project.c.path, project.c.default_branch, project.c.protected_branches,
-        project.c.gone_at.label("project_gone"),
-        exists().where(schema.schedule.c.project_id == run.c.project_id).label("has_schedules"),
-    ).outerjoin(project, project.c.id == run.c.project_id)  # fmt: skip
-    return {row.id: row for row in among(scene.conn, query, run.c.id, ids)}
+@cache
+def _newest_of(tags: bool) -> Select[Any]:
+    """For each of those, the newest run, the newest that says good or bad, and the newest good one."""
+    return select(run.c.id, _of_row("newest", tags).label("newest"),
+                  _of_row("decisive", tags, lambda one: one.c.state.in_(DECISIVE)).label("decisive"),
+                  _of_row("good", tags, lambda one: one.c.state.in_(GOOD)).label("good"))  # fmt: skip
 
 
-def _first_bad(scene: Scene, tags: bool, last_good: dict[int, int | None], known: dict[int, Any]) -> dict[int, Any]:
-    """Decisive red run -> the first red run of its row since the last good one."""
-    red = {key for key in last_good if key is not None and known[key].state in BAD}
+@cache
+def _oldest_red(tags: bool) -> Select[Any]:
+    """For each red run, the first red one of its row since the last good one."""
     good = run.alias("good_one")
     since = (
         select(func.max(good.c.created_at))
@@ -136,9 +124,32 @@ def _first_bad(scene: Scene, tags: bool, last_good: dict[int, int | None], known
     )
     oldest = _of_row("bad", tags, lambda one: one.c.state.in_(BAD),
                      lambda one: one.c.created_at > func.coalesce(since, 0), oldest=True)  # fmt: skip
-    found = {row.id: row.first for row in among(scene.conn, select(run.c.id, oldest.label("first")), run.c.id, red)}
-    rows = _runs(scene, {key for key in found.values() if key is not None})
-    return {key: rows.get(first) for key, first in found.items()}
+    return select(run.c.id, oldest.label("first"))
+
+
+def _heads(scene: Scene, ids: Collection[int], tags: bool) -> Iterator[Head]:
+    chosen = {row.id for row in scene.rows(_picks(tags), run.c.id, ids)}
+    rows = {row.id: row for row in among(scene.conn, _newest_of(tags), run.c.id, chosen)}
+    known = _runs(scene, {key for row in rows.values() for key in row if key is not None})
+    red = {row.decisive for row in rows.values() if row.decisive is not None and known[row.decisive].state in BAD}
+    first = {row.id: row.first for row in among(scene.conn, _oldest_red(tags), run.c.id, red)}
+    known |= _runs(scene, set(first.values()) - known.keys() - {None})
+    for row in rows.values():
+        begin = known.get(first.get(row.decisive))
+        yield Head(known[row.id], known[row.newest], known.get(row.decisive), begin, known.get(row.good))
+
+
+@cache
+def _with_project() -> Select[Any]:
+    return select(
+        run, project.c.path, project.c.default_branch, project.c.protected_branches,
+        project.c.gone_at.label("project_gone"),
+        exists().where(schema.schedule.c.project_id == run.c.project_id).label("has_schedules"),
+    ).outerjoin(project, project.c.id == run.c.project_id)  # fmt: skip
+
+
+def _runs(scene: Scene, ids: Collection[Any]) -> dict[Any, Any]:
+    return {row.id: row for row in among(scene.conn, _with_project(), run.c.id, ids)}
 
 
 @problem("run-failed", "run", "step", "project", "deployment")
@@ -185,7 +196,10 @@ def waiting(scene: Scene) -> Judged:
     """
     found = heads(scene)
     ids = [head.newest.id for head in found if head.newest.state == RunState.WAITING and _asks_somebody(head)]
-    blocked = select(deployment.c.run_id).where(deployment.c.state == RunState.WAITING)
+    projects = {head.newest.project_id for head in found if head.newest.id in ids}
+    blocked = select(deployment.c.run_id).where(
+        deployment.c.state == RunState.WAITING, is_among(scene.conn, deployment.c.project_id, projects)
+    )
     said = {row.run_id for row in among(scene.conn, blocked, deployment.c.run_id, ids)}
     jobs: dict[int, str] = {}
     manual = select(step.c.run_id, step.c.name).where(step.c.state == RunState.WAITING, step.c.retried.is_not(True))
@@ -209,89 +223,3 @@ def waiting(scene: Scene) -> Judged:
 def _asks_somebody(head: Head) -> bool:
     row = head.any
     return bool(row.trigger != "schedule" and (row.is_tag or is_default(row.ref, row.default_branch)))
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """The newest deployments of one environment of one project."""
-
-    last: Any
-    good: Any
-
-    @property
-    def subject(self) -> Subject:
-        return ("project", self.last.project_id, self.last.place)
-
-
-def _latest(name: str, *states: str) -> ScalarSelect[Any]:
-    """The newest deployment in one of these states; one stopped because a newer was there first says nothing."""
-    other = deployment.alias(name)
-    outdated = exists().where(step.c.id == other.c.step_id, step.c.failure_reason == "forward_deployment_failure")
-    return (
-        select(other.c.id)
-        .where(other.c.project_id == deployment.c.project_id, other.c.place == deployment.c.place,
-               other.c.kind == "deployment", other.c.state.in_(states), ~outdated)
-        .order_by(other.c.created_at.desc())
-        .limit(1)
-        .scalar_subquery()
-    )  # fmt: skip
-
-
-def _live(scene: Scene) -> list[Live]:
-    return scene.once("live", _all_live)
-
-
-def _all_live(scene: Scene) -> list[Live]:
-    ids = set(scene.ids("deployment"))
-    steps = among(scene.conn, select(deployment.c.id), deployment.c.step_id, scene.ids("step"))
-    ids |= {row.id for row in steps} if scene.ids("step") else set()
-    picks = (
-        select(func.max(deployment.c.id).label("id"))
-        .where(deployment.c.kind == "deployment", deployment.c.state.is_not(None), deployment.c.project_id.is_not(None))
-        .group_by(deployment.c.project_id, deployment.c.place)
-    )
-    chosen = {row.id for row in scene.rows(picks, deployment.c.id, ids)}
-    query = select(
-        deployment.c.id, _latest("last", RunState.SUCCEEDED, RunState.FAILED, RunState.WAITING).label("last"),
-        _latest("good", RunState.SUCCEEDED).label("good"),
-    )  # fmt: skip
-    pairs = [row for row in among(scene.conn, query, deployment.c.id, chosen) if row.last is not None]
-    place = schema.environment
-    on = and_(place.c.project_id == deployment.c.project_id, place.c.name == deployment.c.place)
-    wide = select(deployment, project.c.path, place.c.available).outerjoin(place, on)
-    wide = wide.outerjoin(project, project.c.id == deployment.c.project_id)
-    keys = {row.last for row in pairs} | {row.good for row in pairs if row.good is not None}
-    rows = {row.id: row for row in among(scene.conn, wide, deployment.c.id, keys)}
-    return [Live(rows[pair.last], rows.get(pair.good)) for pair in pairs]
-
-
-def _deployments(scene: Scene, state: str, verb: str) -> Judged:
-    """Environments whose newest decisive deployment is in a state; stopped and review environments are nobody's."""
-    found, bad = _live(scene), []
-    for live in found:
-        last = live.last
-        if last.state != state or last.available is False or last.place.startswith("review/"):
-            continue
-        place = resolve(scene.config, last.environment or last.place, last.tier)
-        red = state == RunState.FAILED and place.tier in (Tier.PRODUCTION, Tier.STAGING)
-        where = project_name(last.path, scene.config)
-        bad.append(Bad(subject=live.subject, severity=RED if red else AMBER, state=state, lane="ci",
-                       title=verb.format(where=where, what=short(last.sha), place=last.place),
-                       since=last.finished_at or last.updated_at or last.created_at, source_id=last.source_id,
-                       environment=place.environment, first_bad=last.sha,
-                       last_good=live.good.sha if live.good else None,
-                       web_url=last.web_url, facts={"thing": {"table": "deployment", "id": last.id}, "sha": last.sha,
-                       "tier": place.tier, "state_raw": last.state_raw}))  # fmt: skip
-    return Judged(tuple(bad), frozenset(live.subject for live in found), scene.whole)
-
-
-@problem("deployment-failed", "deployment", "step")
-def deployment_failed(scene: Scene) -> Judged:
-    """The newest decisive deployment of an environment failed: red in production and staging, amber elsewhere."""
-    return _deployments(scene, RunState.FAILED, "Deploying {where} {what} to {place} failed")
-
-
-@problem("deployment-waiting", "deployment", "step")
-def deployment_waiting(scene: Scene) -> Judged:
-    """The newest decisive deployment of an environment waits for somebody to let it in."""
-    return _deployments(scene, RunState.WAITING, "{where} {what} waits for somebody to let it into {place}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from sqlalchemy import FromClause, ScalarSelect, and_, func, select
+from sqlalchemy import FromClause, ScalarSelect, Select, and_, func, select
 
 from services.environments import tier_named
 from services.events.ml import shares
@@ -63,20 +64,27 @@ def _first_bad() -> ScalarSelect[Any]:
     )
 
 
-def _newest_runs(scene: Scene) -> list[tuple[Any, Any, Any]]:
-    """(newest decisive run, first bad one of its row, last good one), a row for each that a touched run stands in."""
-    ids = set(scene.ids("run"))
-    steps = among(scene.conn, select(schema.step.c.run_id), schema.step.c.id, scene.ids("step"))
-    ids |= {row.run_id for row in steps if row.run_id is not None}
+@cache
+def _queries() -> tuple[Select[Any], Select[Any]]:
+    """One run of each name or schedule; its newest that says good or bad, the first red one, the last good one."""
     picks = (
         select(func.max(run.c.id).label("id"))
         .where(run.c.kind.in_(ML_KINDS), run.c.parent_id.is_(None), run.c.state.is_not(None))
         .group_by(run.c.kind, run.c.name, run.c.source_id, run.c.schedule_id)
     )
+    newest = select(run.c.id, _last("newest", DECISIVE).label("newest"), _first_bad().label("first"),
+                    _last("good", GOOD).label("good"))  # fmt: skip
+    return picks, newest
+
+
+def _newest_runs(scene: Scene) -> list[tuple[Any, Any, Any]]:
+    """(newest decisive run, first bad one of its row, last good one), a row for each that a touched run stands in."""
+    ids = set(scene.ids("run"))
+    steps = among(scene.conn, select(schema.step.c.run_id), schema.step.c.id, scene.ids("step"))
+    ids |= {row.run_id for row in steps if row.run_id is not None}
+    picks, newest = _queries()
     chosen = {row.id for row in scene.rows(picks, run.c.id, ids)}
-    query = select(run.c.id, _last("newest", DECISIVE).label("newest"), _first_bad().label("first"),
-                   _last("good", GOOD).label("good"))  # fmt: skip
-    found = [row for row in among(scene.conn, query, run.c.id, chosen) if row.newest is not None]
+    found = [row for row in among(scene.conn, newest, run.c.id, chosen) if row.newest is not None]
     keys = {key for row in found for key in (row.newest, row.first, row.good) if key is not None}
     rows = {row.id: row for row in among(scene.conn, select(run), run.c.id, keys)}
     return [(rows[row.newest], rows.get(row.first), rows.get(row.good)) for row in found]

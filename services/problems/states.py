@@ -216,6 +216,8 @@ def _inventory(scene: Scene) -> Inventory:
 @problem("unmanaged", "endpoint", "resource", "workspace", timed=True)
 def unmanaged(scene: Scene) -> Judged:
     """An endpoint that the cloud lists and no known state holds, where Terraform manages others."""
+    if _settled(scene):
+        return Judged(())
     found = scene.once("inventory", _inventory)
     if not found.held or not found.read:
         return Judged((), whole=not found.held)
@@ -228,7 +230,15 @@ def unmanaged(scene: Scene) -> Judged:
     return Judged(bad, whole=True)
 
 
-@problem("missing", "endpoint", "resource", "workspace", timed=True)
+def _settled(scene: Scene) -> bool:
+    """True in a sweep where no state is young enough to be waited for: then only rows that move can tell more."""
+    if not scene.whole or scene.first_fill:
+        return False
+    young = select(workspace.c.id).where(workspace.c.first_seen_at > scene.at - 2 * READ_WITHIN).limit(1)
+    return scene.conn.execute(young).first() is None
+
+
+@problem("missing", "endpoint", "resource", "workspace")
 def missing(scene: Scene) -> Judged:
     """An endpoint that a state holds and the cloud does not list, where that project and region is read."""
     found = scene.once("inventory", _inventory)
