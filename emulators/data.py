@@ -66,6 +66,8 @@ class GitLabData:
     deployments, releases, tags, branches, pipeline_schedules, registry_repositories, issues,
     packages, protected_branches. A job holds its own `pipeline` object (`pipeline.id` ties it to its run),
     and has "_retried": true when a newer attempt replaced it, "_stage_index": int, "_needs": [names].
+    GraphQL alone shows "_failure_reason" and "_stuck" of a pipeline, "_manual" and "_queued_at" of a job; a
+    deployment may have "_finished_at" (else its job's), a project its old paths in "_redirects".
     A child pipeline has source "parent_pipeline"; the bridge holds `downstream_pipeline`.
     A registry repository has "tags": [{name, path, location, digest, revision, short_revision,
     total_size, created_at}]. An incident is an issue with `issue_type` "incident".
@@ -90,7 +92,10 @@ class GitLabData:
     tokens: dict[str, Token] = field(default_factory=dict)
     """No token at all in here means that any token is taken (replay)."""
     denied: dict[tuple[int, str], int] = field(default_factory=dict)
-    """(project id, collection or "*") -> the status to answer with, for example 403."""
+    """(project id, collection or "*") -> the status to answer with, for example 403.
+
+    Beside the collections and mappings: hooks, traces, terraform_states.
+    """
     hooks: list[Hook] = field(default_factory=list)
 
     def items(self, project_id: int, collection: str) -> list[Json]:

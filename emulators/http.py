@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 import time
@@ -80,7 +81,11 @@ class Controlled:
             case "DELETE", "calls":
                 self.calls.clear()
             case "POST", "faults":
-                self.faults.add(Fault.from_json(body))
+                try:
+                    self.faults.add(Fault.from_json(body))
+                except (TypeError, ValueError, re.error) as error:
+                    await _respond(send, 400, [], json.dumps({"message": f"no such fault: {error}"}).encode())
+                    return
             case "DELETE", "faults":
                 self.faults.clear()
             case "PUT", "clock":
@@ -161,7 +166,7 @@ class Server:
             raise
         self.host, self.port = self._socket.getsockname()[:2]
         config = uvicorn.Config(
-            app, log_config=None, log_level="critical", lifespan="off", ws="none", loop="asyncio", http="h11",
+            app, log_config=None, log_level="error", lifespan="off", ws="none", loop="asyncio", http="h11",
             date_header=False, server_header=False, access_log=False, timeout_keep_alive=75,
         )  # fmt: skip
         self._server = uvicorn.Server(config)

@@ -44,6 +44,8 @@ def answer(request: Request, secret: str | None) -> Answer:
     except ValueError:
         raise Refused(400, {"errors": [{"message": "Unexpected end of document"}]}) from None
     several = isinstance(asked, list)
+    if not all(isinstance(one, dict) for one in (asked if several else [asked])):
+        raise Refused(400, {"errors": [{"message": "a query is an object with `query` and `variables`"}]})
     answers = _all(request, asked if several else [asked], signed_in=secret is not None)
     return Answer(answers if several else answers[0])
 

@@ -164,11 +164,17 @@ def _source_job(node: Node, info: Any) -> Any:
     return None if bridge is None else Node(*bridge)
 
 
+def _kind(node: Node, info: Any) -> str:
+    if node.item.get("source") == "merge_request_event":
+        return "detached"
+    return "tag" if node.item.get("tag") else "branch"
+
+
 RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
     "Pipeline": {
         "id": lambda node, info: gid("Ci::Pipeline", node.item["id"]),
         "refText": lambda node, info: f"For {node.item['ref']}",
-        "type": lambda node, info: "child" if node.item.get("source") == "parent_pipeline" else "branch",
+        "type": _kind,
         "path": pipeline_path,
         "child": lambda node, info: node.item.get("source") == "parent_pipeline",
         "latest": lambda node, info: not any(

@@ -131,6 +131,8 @@ def test_calls_faults_and_clock_are_switched_over_http_and_not_counted(local):
     client.put("/_emulator/clock", json={"offset_seconds": 3600})
     assert client.get(PIPELINES).headers["date"] == "Mon, 23 Nov 2026 13:00:00 GMT"
     assert client.get("/_emulator/nothing").status_code == 404
+    assert client.post("/_emulator/faults", json={"pathe": "/pipelines"}).status_code == 400
+    assert client.post("/_emulator/faults", json={"path": "("}).status_code == 400
 
 
 def test_the_limit_of_a_token_is_told_on_every_answer_and_then_kept():

@@ -11,6 +11,7 @@ from tests.emulators.gitlab_builders import (
     a_merge_request,
     a_pipeline,
     a_small_gitlab,
+    an_issue,
     at,
     serving,
     sha,
@@ -167,6 +168,40 @@ def test_a_group_list_leaves_out_what_may_not_be_read_and_shows_the_rest(api, up
     upstreams.gitlab.denied[2, "merge_requests"] = 403
     assert {one["iid"] for one in api.get("/groups/shop/merge_requests").json()} == {1}
     assert api.get("/groups/nothing/merge_requests").status_code == 404
+
+
+def test_projects_by_their_last_activity_and_in_short(api, upstreams):
+    upstreams.gitlab.projects[2].update(archived=True, last_activity_at=at(600))
+    recent = api.get("/projects", params={"membership": "true", "last_activity_after": at(60)}).json()
+    assert [one["id"] for one in recent] == [1]
+    path = "/groups/shop/projects?include_subgroups=true&with_shared=false&order_by=last_activity_at&sort=desc"
+    assert [one["id"] for one in api.get(path).json()] == [1, 2]
+    assert [one["id"] for one in api.get(f"{path}&archived=false").json()] == [1]
+    assert "statistics" not in api.get("/projects/1").json()
+    assert "statistics" in api.get("/projects/1?statistics=true").json()
+    [short] = api.get("/groups/shop/projects?simple=true").json()
+    assert {"path_with_namespace", "default_branch"} <= set(short)
+    assert not {"visibility", "archived"} & set(short)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/projects/1/registry/repositories/80/tags?order_by=name", "name"),
+        ("/projects/1/issues?order_by=updated_at", "iid"),
+        ("/projects?order_by=id", "id"),
+    ],
+    ids=["image tags", "issues", "projects"],
+)
+def test_lists_that_gitlab_reads_by_key_are_read_by_key(api, upstreams, path, key):
+    upstreams.gitlab.items(1, "issues").append(an_issue(2, updated_at=at(1)))
+    first = api.get(f"{path}&pagination=keyset&per_page=1")
+    assert "x-total" not in first.headers
+    second = api.get(first.links["next"]["url"])
+    assert "next" not in second.links
+    assert first.json()[0][key] != second.json()[0][key]
+    broken = httpx.URL(first.links["next"]["url"]).copy_set_param("cursor", "!")
+    assert api.get(broken).status_code == 400
 
 
 def test_a_project_denied_as_a_whole_answers_so_everywhere(api, upstreams):
