@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from emulators.google.answers import Refusal, refuse_in_the_old_way
 from emulators.google.bigquery_macros import MACROS
 from emulators.google.bigquery_schema import rows_of
 from emulators.google.bigquery_sql import SchemaView, Setting, Translated, invalid, translate
-from emulators.google.bigquery_types import arrow_schema, check_row, result_field, width
+from emulators.google.bigquery_types import arrow_schema, holds_nan, result_field, width
 
 Json = dict[str, Any]
 Key = tuple[str, str, str]
@@ -58,6 +58,7 @@ class Engine:
         self._lock = threading.Lock()
         self._loaded: dict[str, tuple[int, int]] = {}
         """Engine table -> (identity of its BigQueryTable, rows loaded)."""
+        self._with_nan: set[str] = set()
         self._duck = duckdb.connect()
         self._duck.execute("SET TimeZone = 'UTC'")
         self._duck.execute(MACROS)
@@ -66,7 +67,7 @@ class Engine:
         """Run the query, or only weigh it when `job.dry`. A failure is kept in the job, as BigQuery keeps it."""
         with self._lock:
             try:
-                self._run(job, translate(job.sql, setting), cap)
+                self._run(job, setting, cap)
             except Refusal as error:
                 job.error = error
             except duckdb.Error as error:
@@ -75,13 +76,17 @@ class Engine:
                 self.jobs[job.id] = job
         return job
 
-    def _run(self, job: Job, query: Translated, cap: int | None) -> None:
+    def _run(self, job: Job, setting: Setting, cap: int | None) -> None:
+        query = translate(job.sql, setting)
         tables = {name: self._table(key, job) for name, key in query.tables.items()}
         job.tables = list(query.tables.values())
         _check_exact(tables, query)
         job.bytes = sum(_weight(table, query.columns) for table in tables.values())
         for name, table in tables.items():
             self._load(name, table)
+        nan = bool(self._with_nan & set(tables))
+        if nan:
+            query = translate(job.sql, replace(setting, nan=True))
         for name, view in query.views.items():
             self._admit(view)
             self._replace(name, rows_of(view, self.data, list(self.jobs.values())))
@@ -95,6 +100,8 @@ class Engine:
             result = self._duck.sql(query.sql)
         job.fields = [result_field(name, kind) for name, kind in zip(result.columns, result.types, strict=True)]
         _check_names(job.fields)
+        if nan:
+            _check_order(job.fields, query.ordered_by)
         answer = result.to_arrow_table()
         job.rows = list(zip(*(column.to_pylist() for column in answer.columns), strict=True))
 
@@ -126,8 +133,10 @@ class Engine:
         quoted = exp.to_identifier(name, quoted=True).sql("duckdb")
         fresh = identity != id(table) or count > len(table.rows)
         new = table.rows if fresh else table.rows[count:]
-        for row in new:
-            check_row(row, name)
+        if fresh:
+            self._with_nan.discard(name)
+        if any(holds_nan(row) for row in new):
+            self._with_nan.add(name)
         rows = pa.Table.from_pylist(new, schema=arrow_schema(table.schema))
         self._duck.register("incoming", rows)
         json_columns = ", ".join(
@@ -151,6 +160,13 @@ def _check_exact(tables: dict[str, BigQueryTable], query: Translated) -> None:
     exact = {one["name"].lower() for table in tables.values() for one in table.schema if one["type"] == EXACT}
     if query.computes and (exact & query.columns or (exact and "*" in query.columns)):
         raise invalid("This local BigQuery does not serve computations with NUMERIC columns.")
+
+
+def _check_order(fields: list[Json], names: list[str]) -> None:
+    """Where a NaN may be in the column that the result is ordered by, its place would be DuckDB's."""
+    known = {str(place): one for place, one in enumerate(fields, 1)} | {one["name"].lower(): one for one in fields}
+    if any(name not in known or known[name]["type"] == "FLOAT" for name in names):
+        raise invalid("This local BigQuery does not serve ORDER BY of numbers over a table that holds a NaN.")
 
 
 def _check_names(fields: list[Json]) -> None:

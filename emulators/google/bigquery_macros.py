@@ -20,8 +20,13 @@ CREATE MACRO bq_timestamp(x) AS
          WHEN typeof(x) = 'VARCHAR' AND regexp_matches(CAST(x AS VARCHAR), '^\\d{{4}}-\\d\\d?-\\d\\d?')
          THEN CAST(x AS TIMESTAMPTZ)
          ELSE error('a TIMESTAMP is wanted here, not ' || typeof(x)) END;
+CREATE MACRO bq_is_nan(x) AS
+    coalesce(typeof(x) IN ('DOUBLE', 'FLOAT') AND CAST(x AS VARCHAR) IN ('nan', '-nan'), false);
+CREATE MACRO bq_to_datetime(x) AS
+    CASE WHEN typeof(x) IN ('TIMESTAMP WITH TIME ZONE', 'TIMESTAMP', 'DATE', '"NULL"') THEN CAST(x AS TIMESTAMP)
+         ELSE error('a cast of ' || typeof(x) || ' to DATETIME is not served here') END;
 CREATE MACRO bq_to_timestamp(x) AS
-    CASE WHEN typeof(x) = 'DATE' THEN CAST(x AS TIMESTAMPTZ) ELSE bq_timestamp(x) END;
+    CASE WHEN typeof(x) IN ('DATE', 'TIMESTAMP') THEN CAST(x AS TIMESTAMPTZ) ELSE bq_timestamp(x) END;
 CREATE MACRO bq_to_date(x) AS
     CASE WHEN typeof(x) IN ('TIMESTAMP WITH TIME ZONE', 'TIMESTAMP') THEN CAST(x AS DATE) ELSE bq_date(x) END;
 CREATE MACRO bq_date_in(x, zone) AS CAST(bq_timestamp(x) AT TIME ZONE zone AS DATE);
@@ -54,7 +59,7 @@ CREATE MACRO bq_to_float(x, bad) AS
                  WHEN regexp_full_match(CAST(x AS VARCHAR), '\\s.*|.*\\s|(?i)[+-]?(nan|inf|infinity)')
                  THEN error('a padded number, a NaN or an infinity is not served here')
                  WHEN bad THEN error('Bad double value: ' || CAST(x AS VARCHAR)) END
-         WHEN typeof(x) IN {WHOLE} OR typeof(x) IN ('DOUBLE', 'FLOAT') THEN CAST(CAST(x AS VARCHAR) AS DOUBLE)
+         WHEN typeof(x) IN {WHOLE} OR typeof(x) IN ('DOUBLE', 'FLOAT') THEN CAST(x AS DOUBLE)
          ELSE error('a cast of ' || typeof(x) || ' to FLOAT64 is not served here') END;
 CREATE MACRO bq_to_string(x) AS
     CASE WHEN typeof(x) IN {WHOLE} OR typeof(x) IN ('VARCHAR', 'BOOLEAN', 'DATE', '"NULL"') THEN CAST(x AS VARCHAR)

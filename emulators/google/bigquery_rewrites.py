@@ -41,6 +41,8 @@ def cast(node: exp.Expression) -> exp.Expression:
             return call("bq_to_date", node.this)
         case exp.DataType.Type.TIMESTAMPTZ:
             return call("bq_to_timestamp", node.this)
+        case exp.DataType.Type.DATETIME | exp.DataType.Type.TIMESTAMP:
+            return call("bq_to_datetime", node.this)
         case exp.DataType.Type.BOOLEAN:
             return call("bq_to_bool", node.this)
     raise NotServed(f"CAST to {kind.name}")

@@ -16,6 +16,7 @@ import sqlglot
 from sqlglot import exp
 
 from emulators.google.answers import Refusal, refuse_in_the_old_way
+from emulators.google.bigquery_nan import COMPARISONS, refuse_unsafe, safe
 from emulators.google.bigquery_rewrites import PLAIN, REWRITES, NotServed
 
 SCHEMA_VIEWS = {
@@ -42,6 +43,8 @@ class Translated:
     views: dict[str, SchemaView] = field(default_factory=dict)
     columns: set[str] = field(default_factory=set)
     """Lower-case names of the columns that are named anywhere; "*" when a whole row is read."""
+    ordered_by: list[str] = field(default_factory=list)
+    """Names (or numbers) of the result columns that the whole is ordered by; "?" for anything else."""
     computes: bool = False
     """Whether it does more than pick, compare, count, sum and order."""
 
@@ -54,6 +57,8 @@ class Setting:
     dataset: str | None
     parameters: dict[str, exp.Expression]
     now: datetime
+    nan: bool = False
+    """Whether a table that the query reads holds a NaN."""
 
 
 def translate(sql: str, setting: Setting) -> Translated:
@@ -70,9 +75,12 @@ def translate(sql: str, setting: Setting) -> Translated:
     translated = Translated("")
     try:
         _check(tree, translated)
+        if setting.nan:
+            refuse_unsafe(tree)
         _name_columns(tree)
         _bind_tables(tree, setting, translated)
-        tree = _fill_in(_rewrite(tree), setting)
+        translated.ordered_by = _order_names(tree)
+        tree = _fill_in(_rewrite(tree, setting.nan), setting)
         translated.sql = tree.sql("duckdb", identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
     except NotServed as error:
         raise invalid(f"This local BigQuery does not serve {error}.") from error
@@ -222,10 +230,18 @@ def _bind_view(parts: list[str], upper: list[str], setting: Setting, found: Tran
     return name
 
 
-def _rewrite(tree: exp.Expression) -> exp.Expression:
+def _order_names(tree: exp.Expression) -> list[str]:
+    order = tree.args.get("order")
+    keys = [ordered.this for ordered in order.expressions] if order else []
+    return [key.name.lower() if isinstance(key, (exp.Column, exp.Literal)) else "?" for key in keys]
+
+
+def _rewrite(tree: exp.Expression, nan: bool) -> exp.Expression:
     """From the leaves up, so that every rewrite finds its operands already written anew."""
     for node in reversed(list(tree.walk(bfs=False))):
         rewrite: Callable[[exp.Expression], exp.Expression] | None = REWRITES.get(type(node))
+        if rewrite is None and nan and isinstance(node, COMPARISONS):
+            rewrite = safe
         if rewrite is None:
             continue
         new = rewrite(node)

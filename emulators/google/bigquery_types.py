@@ -153,14 +153,10 @@ def _moment(text: str) -> str:
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
 
 
-def check_row(value: Any, where: str) -> None:
-    """BigQuery compares a NaN with nothing, DuckDB with everything: such rows are refused, not answered wrongly."""
-    if isinstance(value, float) and not math.isfinite(value):
-        message = f"This local BigQuery does not serve NaN or infinite values ({where})."
-        raise refuse_in_the_old_way(400, message, "invalidQuery")
+def holds_nan(value: Any) -> bool:
+    """Whether there is a NaN anywhere in a value."""
+    if isinstance(value, float):
+        return math.isnan(value)
     if isinstance(value, dict):
-        for name, one in value.items():
-            check_row(one, f"{where}.{name}")
-    elif isinstance(value, list):
-        for one in value:
-            check_row(one, where)
+        return any(holds_nan(one) for one in value.values())
+    return isinstance(value, list) and any(holds_nan(one) for one in value)

@@ -226,10 +226,53 @@ def test_what_is_not_known_here_is_an_error_and_never_an_answer(client, sql):
     assert caught.value.errors[0]["reason"] == "invalidQuery"
 
 
-def test_a_nan_is_refused_and_not_compared(upstreams, client):
-    upstreams.bigquery.insert(*METRICS, [one_row() | {"value": float("nan")}], NOON)
+@pytest.fixture
+def with_nan(upstreams):
+    values = [float("nan"), float("inf"), 1.0, None]
+    upstreams.bigquery.tables[(PROJECT, "ml", "odd")] = BigQueryTable(
+        [{"name": "v", "type": "FLOAT"}, {"name": "k", "type": "INTEGER"}],
+        [{"v": value, "k": key} for key, value in enumerate(values)],
+        NOON,
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "rows_left"),
+    [("v > 0", 2), ("v < 2", 1), ("v = v", 2), ("v != v", 1), ("NOT v > 0", 1), ("ABS(v) < 1e300", 1), ("v <= 1", 1)],
+)
+def test_a_nan_compares_with_nothing(client, with_nan, condition, rows_left):
+    assert ask(client, f"SELECT COUNT(*) FROM ml.odd WHERE {condition}") == [(rows_left,)]
+
+
+def test_a_mean_can_leave_out_what_is_not_finite(client, with_nan):
+    sql = "SELECT AVG(IF(ABS(v) < 1e300, v, NULL)) AS mean, COUNTIF(ABS(v) < 1e300) AS n FROM ml.odd GROUP BY k > 9"
+    assert ask(client, sql + " ORDER BY n") == [(1.0, 1)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT MAX(v) FROM ml.odd",
+        "SELECT v FROM ml.odd ORDER BY v",
+        "SELECT k FROM ml.odd ORDER BY v",
+        "SELECT ARRAY_AGG(k ORDER BY v) FROM ml.odd",
+        "SELECT APPROX_QUANTILES(v, 2) FROM ml.odd",
+        "SELECT COUNT(*) FROM ml.odd WHERE v BETWEEN 0 AND 9",
+        "SELECT RANK() OVER (ORDER BY v) FROM ml.odd",
+    ],
+)
+def test_what_would_order_a_nan_is_refused(client, with_nan, sql):
     with pytest.raises(BadRequest):
-        ask(client, "SELECT MAX(value) FROM ml.metrics")
+        ask(client, sql)
+
+
+def test_columns_of_civil_time_are_bounded_and_read_as_utc(upstreams, client):
+    rows_ = [{"at": datetime(2026, 11, 23, hour), "v": 1.0} for hour in (1, 13)]  # noqa: DTZ001 - civil time
+    schema = [{"name": "at", "type": "DATETIME"}, {"name": "v", "type": "FLOAT"}]
+    upstreams.bigquery.tables[(PROJECT, "ml", "civil")] = BigQueryTable(schema, rows_, NOON)
+    since = bigquery.ScalarQueryParameter("from", "TIMESTAMP", NOON)
+    sql = "SELECT CAST(at AS TIMESTAMP) FROM ml.civil WHERE at >= CAST(@from AS DATETIME)"
+    assert ask(client, sql, since) == [(datetime(2026, 11, 23, 13, tzinfo=UTC),)]
 
 
 def test_exact_numbers_are_summed_exactly_and_not_computed_with(upstreams, client):
