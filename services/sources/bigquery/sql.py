@@ -59,7 +59,7 @@ def build_sql(
     window = "HOUR" if metric.window == "hour" else "DAY"
     finite = "ABS(v) < 1e300"
     value = f"AVG(IF({finite}, v, NULL))"
-    count = f"COUNTIF({finite})"
+    count = f"COUNT(IF({finite}, 1, NULL))"
     if weighted:
         value = f"SUM(IF({finite}, v * w, NULL)) / NULLIF(SUM(IF({finite}, w, 0)), 0)"
         count = f"SUM(IF({finite}, w, 0))"

@@ -19,7 +19,7 @@ def test_a_table_is_aggregated_by_window_version_environment_and_slice():
     metric = a_metric(version="version", environment="env", slice="seg.name", where={"metric": "auc"}, window="hour")
     assert build_sql(metric, "acme") == (
         "SELECT TIMESTAMP_TRUNC(t, HOUR) AS window_start, version, environment, slice, "
-        "AVG(IF(ABS(v) < 1e300, v, NULL)) AS value, COUNTIF(ABS(v) < 1e300) AS n\n"
+        "AVG(IF(ABS(v) < 1e300, v, NULL)) AS value, COUNT(IF(ABS(v) < 1e300, 1, NULL)) AS n\n"
         "FROM (SELECT `at` AS t, CAST(`value` AS FLOAT64) AS v, CAST(`version` AS STRING) AS version, "
         "CAST(`env` AS STRING) AS environment, CAST(`seg`.`name` AS STRING) AS slice "
         "FROM `acme.ml.metrics` WHERE `at` >= @from AND `at` < @to AND CAST(`metric` AS STRING) = 'auc')\n"
