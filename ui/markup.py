@@ -14,7 +14,9 @@ import streamlit as st
 LONGEST_TEXT = 2000
 """Characters of one text that are drawn; what is longer is cut with an ellipsis."""
 
-_VOID = frozenset({"br", "hr", "circle", "path", "line", "rect", "use"})
+_VOID = frozenset({"br", "hr"})
+_VOID_SVG = frozenset({"circle", "path", "line", "rect", "polyline", "ellipse"})
+"""Elements of SVG end themselves: a parser of HTML would take what follows for their content."""
 _SUSPECT = re.compile(r"[^ -~\u00a1-\u02ff]")
 _NAME = re.compile(r"[a-z][a-z0-9-]*", re.IGNORECASE)
 
@@ -83,8 +85,9 @@ def tag(name: str, *children: object, **attributes: object) -> Html:
         if not _NAME.fullmatch(key) or key.lower().startswith("on"):
             raise ValueError(f"no attribute {key!r} is drawn here")
         drawn.append(f" {key}" if value is True else f' {key}="{text(str(value))}"')
-    opening = f"<{name}{''.join(drawn)}>"
-    return Html(opening if name in _VOID else f"{opening}{join(children)}</{name}>")
+    if name in _VOID or (name in _VOID_SVG and not children):
+        return Html(f"<{name}{''.join(drawn)}{' /' if name in _VOID_SVG else ''}>")
+    return Html(f"<{name}{''.join(drawn)}>{join(children)}</{name}>")
 
 
 def safe_url(url: str | None) -> str | None:

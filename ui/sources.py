@@ -204,7 +204,8 @@ def _rejected(kept: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
         Column("When", lambda row: words.age(row["at"], now, zone, " ago")),
         Column("Why", lambda row: row["why"], wide=True),
     )
-    aside = components.counted(len(kept["recent"]), kept["total"], "records") if kept["total"] else ""
+    shown, total = len(kept["recent"]), kept["total"]
+    aside = f"{shown:,} of {total:,} shown" if shown < total else words.count(total, "record") if total else ""
     return _section("Records kept aside", aside, kept["recent"], columns, "No record was malformed.")
 
 
@@ -224,7 +225,8 @@ def _guesses(guesses: Mapping[str, Any]) -> Html:
     count = len(products) + len(environments)
     head = heading("Guesses", f"{words.count(count, 'thing')} placed by naming or labels; this TOML would confirm them")
     toml = guesses["toml"]
-    shown = tag("pre", tag("code", _lines(toml)), tabindex="0", aria_label="TOML that confirms the guesses")
+    lines = join(tag("div", line or " ") for line in toml.rstrip().split("\n"))
+    shown = tag("div", lines, cls="tl-pre", tabindex="0", role="region", aria_label="TOML that confirms the guesses")
     block = tag("div", copy_button(toml, "copy the TOML"), shown, cls="tl-toml") if toml else None
     columns = (
         Column("Thing", lambda row: row["name"]),
@@ -239,8 +241,3 @@ def _guesses(guesses: Mapping[str, Any]) -> Html:
 
 def _because(row: Mapping[str, Any]) -> Html:
     return join([one for one in (row["rule"], row.get("evidence")) if one], ": ")
-
-
-def _lines(content: str) -> Html:
-    """Lines as lines: everything else in them is escaped like any other text."""
-    return join((line for line in content.split("\n")), tag("br"))
