@@ -193,18 +193,9 @@ def a_state(name: str = "prod", serials: tuple[int, ...] = (1,)) -> TerraformSta
     return state
 
 
-def a_small_gitlab() -> Upstreams:
-    """Two projects of one group; the first holds one of everything that is served."""
-    upstreams = Upstreams(clock=ManualClock(NOON))
-    data = upstreams.gitlab
-    data.groups.append({"id": 9, "name": "Shop", "path": "shop", "full_path": "shop", "full_name": "Shop",
-                        "web_url": f"{WEB}/groups/shop", "parent_id": None, "visibility": "private",
-                        "description": "", "created_at": at(9000), "avatar_url": None})  # fmt: skip
-    data.users["ada"] = a_user()
-    data.tokens[TOKEN] = Token(TOKEN, username="ada", expires_at="2027-06-01")
-    data.projects |= {1: a_project(1), 2: a_project(2, "shop/platform/infra")}
+def _one_of_everything() -> dict[str, list[dict[str, Any]]]:
     main, side = a_commit(1), a_commit(2, parent=1)
-    everything: dict[str, list[dict[str, Any]]] = {
+    return {
         "pipelines": [a_pipeline(10), a_pipeline(20, source="parent_pipeline", updated_at=at(19))],
         "jobs": [a_job(100, status="failed", failure_reason="script_failure", _retried=True), a_job(101),
                  a_job(102, "deploy", stage="deploy", _stage_index=1, _needs=["train"]), a_job(103, pipeline=20)],
@@ -226,9 +217,21 @@ def a_small_gitlab() -> Upstreams:
         "issues": [an_issue()],
         "packages": [a_package()],
     }  # fmt: skip
-    for collection, items in everything.items():
+
+
+def a_small_gitlab() -> Upstreams:
+    """Two projects of one group; the first holds one of everything that is served."""
+    upstreams = Upstreams(clock=ManualClock(NOON))
+    data = upstreams.gitlab
+    data.groups.append({"id": 9, "name": "Shop", "path": "shop", "full_path": "shop", "full_name": "Shop",
+                        "web_url": f"{WEB}/groups/shop", "parent_id": None, "visibility": "private",
+                        "description": "", "created_at": at(9000), "avatar_url": None})  # fmt: skip
+    data.users["ada"] = a_user()
+    data.tokens[TOKEN] = Token(TOKEN, username="ada", expires_at="2027-06-01")
+    data.projects |= {1: a_project(1), 2: a_project(2, "shop/platform/infra")}
+    for collection, items in _one_of_everything().items():
         data.items(1, collection).extend(items)
-    data.mapping(1, "merge_request_commits")["1"] = [side]
+    data.mapping(1, "merge_request_commits")["1"] = [a_commit(2, parent=1)]
     data.mapping(1, "merge_request_approvals")["1"] = {
         "user_has_approved": False, "user_can_approve": False, "approved": True, "approved_by": [{"user": a_user()}],
     }  # fmt: skip

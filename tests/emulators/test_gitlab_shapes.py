@@ -1,12 +1,15 @@
 """What the local GitLab serves has GitLab's own field names, and every field that GitLab requires."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.emulators.gitlab_builders import TOKEN, a_small_gitlab, serving
+from emulators.clock import ManualClock
+from emulators.world import make_world
+from tests.emulators.gitlab_builders import NOON, TOKEN, a_small_gitlab, serving
 from tests.emulators.gitlab_schemas import faults, names_of, parameters_of
 
 V4 = "public_api/v4/"
@@ -178,3 +181,32 @@ def test_a_parameter_that_is_honoured_here_exists_there(shared_data, template, u
     for name, word in used.items():
         assert name in known
         assert word is None or word in (known[name] or [])
+
+
+LISTED = (
+    "pipelines", "jobs", "merge_requests", "environments", "deployments", "releases", "pipeline_schedules",
+    "registry/repositories", "repository/commits", "repository/tags", "repository/branches", "protected_branches",
+    "issues", "packages",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def demo():
+    upstreams = make_world(7, NOON - timedelta(hours=2), ManualClock(NOON))
+    token = next(iter(upstreams.gitlab.tokens))
+    with (
+        serving(upstreams) as (url, _),
+        httpx.Client(base_url=f"{url}/api/v4", headers={"PRIVATE-TOKEN": token}) as client,
+    ):
+        yield client, list(upstreams.gitlab.projects)
+
+
+@pytest.mark.parametrize("collection", LISTED)
+def test_the_demo_team_has_no_field_that_gitlab_does_not_have(demo, shared_data, collection):
+    client, projects = demo
+    template = f"/projects/{{id}}/{collection}"
+    allowed = names_of(shared_data, template) | NEWER_THAN_THE_FILE.get(template, set())
+    answers = [client.get(f"/projects/{number}/{collection}?per_page=50") for number in projects]
+    found = [item for answer in answers if answer.status_code == 200 for item in answer.json()]
+    assert found, "no project of the demo team has one"
+    assert {name for item in found for name in item} <= allowed
