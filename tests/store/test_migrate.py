@@ -5,17 +5,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
-from services.store import migrate, schema
+from services.store import migrate, schema, sqlite_file
 from services.store.backup import restore
 from services.store.database import Store, open_store
+from services.store.migrations import adding
 from tests.postgres import new_database
 from tests.store.builders import NOW, a_project, one, put, rows
 
@@ -50,9 +52,13 @@ def one_migration_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     target = tmp_path / "migrations"
     shutil.copytree(migrate.SCRIPTS, target, ignore=shutil.ignore_patterns("__pycache__"))
     (target / "versions" / "9999_colour.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\n"
+        "import sqlalchemy as sa\nfrom services.store.migrations.adding import add_columns, add_index, add_table\n"
+        "from services.store.schema import project\n"
         f"revision = '9999'\ndown_revision = {migrate.head()!r}\n"
-        "def upgrade():\n    op.add_column('project', sa.Column('colour', sa.Text))\n"
+        "def upgrade():\n"
+        "    add_columns('project', sa.Column('colour', sa.Text), sa.Column('path', sa.Text))\n"
+        "    add_table(project)\n"
+        "    add_index('ix_project_name', 'project', 'name')\n"
     )
     monkeypatch.setattr(migrate, "SCRIPTS", target)
     migrate.head.cache_clear()
@@ -83,6 +89,31 @@ def test_a_store_that_holds_something_is_copied_before_it_is_migrated(
     assert len(rows(kept, schema.project)) == 1
     assert store.path is None or "colour" not in columns(kept)
     kept.close()
+
+
+@pytest.mark.usefixtures("one_migration_more")
+def test_a_new_store_passes_over_what_it_already_has(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "new.sqlite3")
+    store.migrate(NOW)
+    assert {"colour", "path"} <= columns(store)
+    with store.read() as connection:
+        assert "ix_project_name" in {index["name"] for index in sa.inspect(connection).get_indexes("project")}
+    store.close()
+
+
+def test_a_column_that_rows_could_not_fill_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be nullable"):
+        with_operations(lambda: adding.add_columns("project", sa.Column("colour", sa.Text, nullable=False)))
+
+
+def with_operations(act: Callable[[], None]) -> None:
+    """Run a migration's step on an empty database that has the tables."""
+    engine = sa.create_engine("sqlite://", module=sqlite_file.library())
+    with engine.begin() as connection:
+        schema.METADATA.create_all(connection)
+        with Operations.context(MigrationContext.configure(connection)):
+            act()
+    engine.dispose()
 
 
 MIGRATE = """

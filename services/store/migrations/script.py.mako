@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
-${imports if imports else ""}
+
+from services.store.migrations.adding import add_columns, add_index, add_table
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 

@@ -1,4 +1,4 @@
-"""The first tables, as schema.py describes them."""
+"""All tables, as schema.py describes them; see `adding` for how later revisions change them."""
 
 from __future__ import annotations
 
