@@ -123,7 +123,13 @@ def _repository(text: str, instance: str | None = None) -> str | None:
         host, path = instance or "", text
     if not host or not path:
         return None
-    return f"{'.'.join(host.split('/')[0].split('.')[-2:])}/{path}".lower()
+    return f"{_domain(host)}/{path}".lower()
+
+
+def _domain(host: str) -> str:
+    """`example.com` of `registry.example.com:5000`; a number or a single word is taken whole."""
+    name = host.split("/")[0].split(":")[0]
+    return name if name.replace(".", "").isdigit() else ".".join(name.split(".")[-2:])
 
 
 @rule("model-version-image-digest", "version", version=1, evidence="identical", to="image-digest",
