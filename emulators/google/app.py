@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+from datetime import datetime
 
+from google.protobuf.message import Message
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -25,17 +27,10 @@ def make_app(upstreams: Upstreams) -> ASGIApp:
     engine = Engine(upstreams.bigquery)
 
     def respond(request: Request, body: bytes) -> Response:
-        path = request.url.path
         try:
             with upstreams.lock:
-                now = upstreams.refresh()
-                if "/storage/v1/b" in path:
-                    return storage.answer(upstreams, request, body, now)
-                if path.startswith("/bigquery/v2/projects/"):
-                    return bigquery.answer(upstreams, engine, request, body, now)
-                if path.startswith("/v1/"):
-                    return vertex.answer(upstreams, request, body)
-            raise refuse(404, f"The path '{path}' is not served here.")
+                answer = _answer(upstreams, engine, request, body, upstreams.refresh())
+            return answer if isinstance(answer, Response) else vertex.render(answer, request.query_params)
         except Refusal as refusal:
             return refusal.response()
 
@@ -46,3 +41,14 @@ def make_app(upstreams: Upstreams) -> ASGIApp:
         return await run_in_threadpool(respond, request, body)
 
     return Starlette(routes=[Route("/{path:path}", handle, methods=METHODS)])
+
+
+def _answer(upstreams: Upstreams, engine: Engine, request: Request, body: bytes, now: datetime) -> Response | Message:
+    path = request.url.path
+    if "/storage/v1/b" in path:
+        return storage.answer(upstreams, request, body, now)
+    if path.startswith("/bigquery/v2/projects/"):
+        return bigquery.answer(upstreams, engine, request, body, now)
+    if path.startswith("/v1/"):
+        return vertex.answer(upstreams, request, body)
+    raise refuse(404, f"The path '{path}' is not served here.")

@@ -26,8 +26,8 @@ EVERYWHERE = {"$alt", "alt", "key", "prettyPrint", "quotaUser", "fields", "$pret
 Query = Mapping[str, str]
 
 
-def answer(upstreams: Upstreams, request: Request, body: bytes) -> Response:
-    """The answer to one request. Call with `upstreams.lock` held. Raises Refusal."""
+def answer(upstreams: Upstreams, request: Request, body: bytes) -> Message:
+    """The answer to one request, a message of its own. Call with `upstreams.lock` held. Raises Refusal."""
     data, query = upstreams.vertex, request.query_params
     path = request.url.path.removeprefix("/v1/").strip("/")
     name, _, verb = path.partition(":")
@@ -50,10 +50,13 @@ def answer(upstreams: Upstreams, request: Request, body: bytes) -> Response:
         _admit(data, name, key, "list")
         return _listing(data, "/".join(parts[:-1]), key, collection, query)
     _admit(data, name, key, "get")
-    return _json(_one(data, name, key), query)
+    found = _one(data, name, key)
+    copy = type(found)()
+    copy.CopyFrom(found)
+    return copy
 
 
-def _verb(data: VertexData, method: str, name: str, key: str, verb: str, query: Query, body: bytes) -> Response:
+def _verb(data: VertexData, method: str, name: str, key: str, verb: str, query: Query, body: bytes) -> Message:
     if (method, key, verb) == ("GET", "models", "listVersions"):
         _admit(data, name, "modelVersions", "list")
         _one(data, name, "models")
@@ -64,7 +67,7 @@ def _verb(data: VertexData, method: str, name: str, key: str, verb: str, query: 
         "searchModelDeploymentMonitoringStatsAnomalies",
     ):
         _admit(data, name, "modelDeploymentMonitoringJobs", verb)
-        return _anomalies(data, name, body, query)
+        return _anomalies(data, name, body)
     raise refuse(404, f"'{key}:{verb}' is not served here.")
 
 
@@ -104,7 +107,7 @@ def _version(data: VertexData, name: str) -> Any:
     return default if default is not None and wanted in (default.version_id, "default") else None
 
 
-def _listing(data: VertexData, parent: str, key: str, collection: Collection, query: Query) -> Response:
+def _listing(data: VertexData, parent: str, key: str, collection: Collection, query: Query) -> Message:
     _check_parameters(collection, query)
     if "-" in parent.split("/"):
         raise refuse(400, "The wildcard '-' is not served here; name each parent.")
@@ -122,7 +125,7 @@ def _listing(data: VertexData, parent: str, key: str, collection: Collection, qu
         getattr(response, collection.rows).append(_shown(row, mask, collection))
     if start + size < len(rows):
         response.next_page_token = _token(start + size, query)
-    return _json(response, query)
+    return response
 
 
 def _check_parameters(collection: Collection, query: Query) -> None:
@@ -227,7 +230,7 @@ def _copy_spec_part(row: Any, shown: Any, part: str) -> None:
             shown.pipeline_spec.fields[key].CopyFrom(row.pipeline_spec.fields[key])
 
 
-def _anomalies(data: VertexData, name: str, body: bytes, query: Query) -> Response:
+def _anomalies(data: VertexData, name: str, body: bytes) -> Message:
     """Anomalies of a monitoring job: of one deployed model, one feature where asked, and of the asked objectives."""
     from google.cloud.aiplatform_v1.types import (
         SearchModelDeploymentMonitoringStatsAnomaliesRequest as Asked,
@@ -250,7 +253,7 @@ def _anomalies(data: VertexData, name: str, body: bytes, query: Query) -> Respon
         pb = type(stats).pb(stats)
         if pb.deployed_model_id == asked.deployed_model_id and pb.objective in objectives:
             response.monitoring_stats.append(_of_feature(pb, asked.feature_display_name))
-    return _json(response, query)
+    return response
 
 
 def _of_feature(stats: Any, feature: str) -> Any:
@@ -262,8 +265,8 @@ def _of_feature(stats: Any, feature: str) -> Any:
     return kept
 
 
-def _json(message: Message, query: Query) -> Response:
-    """Google's JSON: enums by name, or by number where the client asks for `enum-encoding=int`."""
+def render(message: Message, query: Query) -> Response:
+    """Google's JSON, written without the lock since it takes the most time: enums by name, or by number where the client asks for `enum-encoding=int`."""
     numbers = "enum-encoding=int" in query.get("$alt", "")
     text = json_format.MessageToJson(message, use_integers_for_enums=numbers, indent=None)
     return Response(text, media_type="application/json; charset=UTF-8")
