@@ -266,7 +266,10 @@ def _of_feature(stats: Any, feature: str) -> Any:
 
 
 def render(message: Message, query: Query) -> Response:
-    """Google's JSON, written without the lock since it takes the most time: enums by name, or by number where the client asks for `enum-encoding=int`."""
+    """Google's JSON: enums by name, or by number where the client asks for `enum-encoding=int`.
+
+    Called without the lock, since writing takes the most time.
+    """
     numbers = "enum-encoding=int" in query.get("$alt", "")
     text = json_format.MessageToJson(message, use_integers_for_enums=numbers, indent=None)
     return Response(text, media_type="application/json; charset=UTF-8")
