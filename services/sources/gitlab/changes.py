@@ -126,9 +126,9 @@ def approvals(pull: Pull) -> Iterator[Batch]:
 
 
 def _approved(pull: Pull, key: str, told: Json) -> Change | None:
-    """The request as it was listed, with its approvals; read anew where it is not remembered."""
+    """The request as it was just listed, with its approvals; read anew where it was not (a webhook asks for it)."""
     project, iid = key.split("/", 1)
-    listed: Change | None = pull.client.memory.get("requests", {}).get(key)
+    listed: Change | None = pull.client.memory.get("requests", {}).pop(key, None)
     if listed is None:
         try:
             item = pull.client.get(at_project(project, f"/merge_requests/{iid}"))

@@ -53,7 +53,7 @@ def ask(client: GitLabClient, query: str, variables: Json, what: str) -> tuple[J
 
 def page_size(client: GitLabClient, what: str, most: int) -> int:
     """How many projects go into one query of that name."""
-    return int(min(client.memory.setdefault(f"page {what}", most), most))
+    return int(min(client.memory.get(f"page {what}", most), most))
 
 
 def ask_projects(client: GitLabClient, query: str, ids: list[int], variables: Json, what: str) -> Answered:

@@ -1,7 +1,8 @@
 """The Terraform states that GitLab manages: which there are, who holds their locks, and what each serial held.
 
-The cursor of states: {"project/name": [updatedAt, serial]}. Of state_versions: {"key": key of the fingerprints,
-"have": {"project/name": newest serial that was read}}; the key is random, made once, and never leaves the store.
+The cursor of states: {"project/name": [updatedAt, serial, lineage]}, the lineage once the state was read.
+Of state_versions: {"key": key of the fingerprints, "have": {"project/name": newest serial that was read}}; the key is
+random, made once, and never leaves the store.
 Bytes of a state are reduced in memory, and kept nowhere.
 """
 
@@ -40,10 +41,10 @@ def states(pull: Pull) -> Iterator[Batch]:
     complete = True
     present: set[str] = set()
     for some in chunks(sorted(projects), page_size(pull.client, "states", PROJECTS)):
-        found, parts = _page(pull, projects, some)
+        found, parts = _page(pull, projects, some, cursor)
         complete = complete and not any(parts.values())
         present |= {record.native_id for record, _ in found}
-        moved = [record.native_id for record, mark in found if cursor.get(record.native_id) != mark]
+        moved = [record.native_id for record, mark in found if (cursor.get(record.native_id) or [])[:2] != mark[:2]]
         cursor |= {record.native_id: mark for record, mark in found}
         yield Batch(
             tuple(record for record, _ in found),
@@ -57,16 +58,19 @@ def states(pull: Pull) -> Iterator[Batch]:
 
 
 def _page(
-    pull: Pull, projects: dict[int, Known], ids: list[int]
+    pull: Pull, projects: dict[int, Known], ids: list[int], cursor: Json
 ) -> tuple[list[tuple[Workspace, list[Any]]], dict[str, str | None]]:
     found: list[tuple[Workspace, list[Any]]] = []
     parts: dict[str, str | None] = {}
     for project_id, told, why in listed_states(pull.client, ids):
         parts[str(project_id)] = why
         for item in told:
-            record = kept(pull.notes, "state", item, _maker(projects[project_id]))
+            key = f"{project_id}/{item.get('name')}"
+            before = cursor.get(key) or []
+            lineage = pull.client.memory.get("lineages", {}).get(key) or (before[2] if len(before) > 2 else None)
+            record = kept(pull.notes, "state", item, _maker(projects[project_id], lineage))
             if record is not None:
-                found.append((record, [item.get("updatedAt"), record.serial]))
+                found.append((record, [item.get("updatedAt"), record.serial, lineage]))
     return found, parts
 
 
@@ -86,7 +90,7 @@ def listed_states(client: GitLabClient, ids: list[int]) -> Iterator[tuple[int, l
         yield project_id, told, why
 
 
-def _maker(project: Known) -> Any:
+def _maker(project: Known, lineage: str | None) -> Any:
     def make(item: Json) -> Workspace:
         name = required(item, "name")
         serial = number(part(item, "latestVersion"), "serial")
@@ -95,6 +99,7 @@ def _maker(project: Known) -> Any:
             project=Ref("project", str(project.id)),
             name=name,
             serial=None if serial is None else int(serial),
+            lineage=lineage,
             locked_at=when(item, "lockedAt"),
             locked_by=text(part(item, "lockedByUser"), "username"),
             created_at=when(item, "createdAt"),
@@ -129,7 +134,11 @@ def _of_state(pull: Pull, project: Known, key: str, cursor: Json) -> Iterator[Ba
     newest_one = read_state(pull.client.raw(path), fingerprints)
     serial = newest_one.serial
     before = cursor["have"].get(key)
-    yield Batch(tuple(_records(pull, project, key, newest_one, latest=True)), parts={key: newest_one.note})
+    records = _records(pull, project, key, newest_one, latest=True)
+    pull.client.memory.setdefault("lineages", {})[key] = newest_one.lineage
+    item = pull.client.memory["states"].get(key)
+    place = kept(pull.notes, "state", item, _maker(project, newest_one.lineage)) if item else None
+    yield Batch((*([place] if place else []), *records), parts={key: newest_one.note})
     if serial is not None and before != serial:
         lowest = max(serial - KEPT_SERIALS + 1, 0, (before or 0) + 1 if (before or 0) < serial else 0)
         for older in range(serial - 1, lowest - 1, -1):

@@ -1,27 +1,19 @@
 """All pipelines with their jobs: what changed since the last good sweep, and the history, newest first.
 
-The cursor (JSON; times by GitLab's own clock):
-  head      start of the last sweep that was read to its end; None before the first
-  sweep     the sweep under way: {"at": its start, "todo": [project ids], "more": [[part, page], …]}
-  known     project ids whose history was begun; one that comes in, or becomes readable, is filled from the start
-  tail      [[part, page], …] pages of history still to read, in turns; "total": how many parts there were
-  old       status words still to look for beyond the history, because what is not final counts whatever its age
-A part is "project id" or "project id/children": GitLab lists child pipelines only where they are asked for.
-
-Every batch carries the cursor that is true with it, so a crash between two of them repeats at most one page. A page
-that says there are more pipelines puts its continuation into `more` (the head then waits for it) or into `tail`.
+Every batch carries the cursor (`cursor.py`) that is true with it, so a crash between two of them repeats at most one
+page. A page that says there are more pipelines puts its continuation into `more` (the head then waits for it) or into
+`tail`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.records import Record
 from services.sources.base import Batch, Pull, Scope
 from services.sources.gitlab.client import GitLabClient, Json, at_project
+from services.sources.gitlab.cursor import Cursor, Found
 from services.sources.gitlab.graphql import Answered, ask_projects, page_size
 from services.sources.gitlab.pipelines import (
     PIPELINE,
@@ -38,6 +30,8 @@ from services.sources.gitlab.words import FINISHED, raw_word
 EVERY = timedelta(seconds=45)
 OVERLAP = timedelta(minutes=2)
 PROJECTS = 100
+NEW_PROJECTS = 25
+"""Fewer where each gives its newest pipelines with all their jobs: GitLab ends a query after 30 seconds."""
 REFUSED_REST = timedelta(minutes=10)
 """How long a project is left alone whose pipelines could not be read."""
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -53,50 +47,6 @@ CHILDREN = "parent_pipeline"
 SUFFIX = "/children"
 UNFINISHED = ("RUNNING", "PENDING", "MANUAL", "SCHEDULED", "WAITING_FOR_RESOURCE", "PREPARING", "CREATED")
 PLACES = ((None, ""), (CHILDREN, SUFFIX))
-
-
-@dataclass
-class Cursor:
-    """The cursor of the module's docstring."""
-
-    head: str | None = None
-    sweep: Json | None = None
-    known: set[int] = field(default_factory=set)
-    tail: list[list[str]] = field(default_factory=list)
-    total: int = 0
-    old: list[str] = field(default_factory=list)
-
-    @classmethod
-    def load(cls, given: Any) -> Cursor:
-        return cls(**{**given, "known": set(given.get("known", ()))}) if given else cls()
-
-    def dump(self) -> Json:
-        return {
-            "head": self.head,
-            "sweep": self.sweep,
-            "known": sorted(self.known),
-            "tail": list(self.tail),
-            "total": self.total,
-            "old": list(self.old),
-        }
-
-
-@dataclass
-class Found:
-    """What one or more answers gave: records, the work they ask for, and which parts could be read."""
-
-    records: list[Record] = field(default_factory=list)
-    touched: dict[str, list[str]] = field(default_factory=dict)
-    parts: dict[str, str | None] = field(default_factory=dict)
-    more: list[list[str]] = field(default_factory=list)
-    prints: dict[str, Any] = field(default_factory=dict)
-
-    def touch(self, stream: str, *ids: str) -> None:
-        self.touched.setdefault(stream, []).extend(ids)
-
-    def batch(self, cursor: Cursor, progress: float | None = None) -> Batch:
-        touched = {stream: tuple(dict.fromkeys(ids)) for stream, ids in self.touched.items() if ids}
-        return Batch(tuple(self.records), cursor.dump(), touched, parts=self.parts, progress=progress)
 
 
 def collect(pull: Pull) -> Iterator[Batch]:
@@ -142,6 +92,10 @@ def _sweep(pull: Pull, cursor: Cursor, projects: dict[int, Known]) -> Iterator[B
         pull.client.memory.setdefault("prints", {}).update(found.prints)
 
 
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
 def _since(cursor: Cursor) -> str | None:
     return None if cursor.head is None else (datetime.fromisoformat(cursor.head) - OVERLAP).isoformat()
 
@@ -151,8 +105,8 @@ def _next_projects(pull: Pull, cursor: Cursor, projects: dict[int, Known], found
     sweep: Any = cursor.sweep
     todo = [number for number in sweep["todo"] if number in projects]
     new = [number for number in todo if number not in cursor.known]
-    wanted = (new or todo)[: page_size(pull.client, "pipelines", PROJECTS)]
-    since = _history(pull) if new else _since(cursor)
+    wanted = (new or todo)[: page_size(pull.client, "pipelines", NEW_PROJECTS if new else PROJECTS)]
+    since = _text(pull.since) if new else _since(cursor)
     for source, suffix in PLACES:
         answered = _ask(pull, wanted, since, source=source)
         _take(pull, projects, wanted, answered, suffix, found)
@@ -167,10 +121,6 @@ def _next_projects(pull: Pull, cursor: Cursor, projects: dict[int, Known], found
     cursor.known -= refused
     pull.client.memory.setdefault("refused pipelines", {}).update(dict.fromkeys(refused, pull.now))
     sweep["todo"] = [number for number in todo if number not in set(wanted)]
-
-
-def _history(pull: Pull) -> str | None:
-    return None if pull.since is None else pull.since.isoformat()
 
 
 def _ask(pull: Pull, ids: list[int], since: str | None, **more: Any) -> Answered:
@@ -238,12 +188,10 @@ def _still_running(pull: Pull, projects: dict[int, Known], found: Found) -> None
             _take(pull, projects, some, answered, suffix, again)
             rest = again.more
             while rest:
-                _continue(pull, projects, *rest.pop(), None, again, scope="RUNNING")
+                part, page = rest.pop()
+                _continue(pull, projects, part, page, None, again, scope="RUNNING")
                 rest += again.more
-            found.records += again.records
-            found.prints |= again.prints
-            for stream, ids in again.touched.items():
-                found.touch(stream, *ids)
+            found.add(again)
     memory["running known"] = True
 
 
@@ -269,7 +217,7 @@ def _tail(pull: Pull, cursor: Cursor, projects: dict[int, Known]) -> Iterator[Ba
     while cursor.tail:
         found = Found()
         part, page = cursor.tail.pop(0)
-        _continue(pull, projects, part, page, _history(pull), found)
+        _continue(pull, projects, part, page, _text(pull.since), found)
         cursor.tail += found.more
         yield found.batch(cursor, 1 - len(cursor.tail) / max(cursor.total, 1))
         if _is_old(pull, cursor.head):
@@ -284,14 +232,14 @@ def _beyond(pull: Pull, cursor: Cursor, projects: dict[int, Known]) -> Iterator[
         found = Found()
         for start in range(0, len(projects), 50):
             some = sorted(projects)[start : start + 50]
-            more = {"status": status, "before": _history(pull), "count": 20}
+            more = {"status": status, "before": _text(pull.since), "count": 20}
             answered = _ask(pull, some, None, **more)
             _take(pull, projects, some, answered, "", found)
         for part, page in found.more:
             while page:
                 rest = Found()
-                _continue(pull, projects, part, page, None, rest, status=status, before=_history(pull))
-                found.records += rest.records
+                _continue(pull, projects, part, page, None, rest, status=status, before=_text(pull.since))
+                found.add(rest)
                 page = rest.more[0][1] if rest.more else ""
         yield found.batch(cursor, 1.0)
 

@@ -92,7 +92,6 @@ def reading_from(
             projects=projects, calls_per_minute=100_000,
         )  # fmt: skip
         client = SOURCE.connect(entry, Secrets(token))
-        client.api.timeout = 3.0
         yield Local(upstreams, controls, entry, client)
         client.close()
 
