@@ -72,7 +72,7 @@ def _board(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], now: datet
 def _cell(cell: Mapping[str, Any], column: str, at: str, now: datetime, zone: ZoneInfo) -> Html:
     """One cell: shape and version, beneath them the word and the age; its edge says how it is joined to the left."""
     problem = cell["problem"]
-    state = problem["state"] if problem else cell["state"]
+    state = problem["status"] if problem else cell["state"]
     tone = ("red" if problem["severity"] == "red" else "amber") if problem else look(state).tone
     edge = cell["edge"]["evidence_kind"] if cell["edge"] else None
     stale = cell["freshness"] == "stale" and cell["of"]

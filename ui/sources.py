@@ -53,6 +53,8 @@ def _head(data: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
     bad = sum(one["status"] not in _GOOD for one in data["streams"])
     told = words.count(len(data["sources"]), "source") + " · " + words.count(len(data["streams"]), "stream")
     told += f" · {bad} {'needs' if bad == 1 else 'need'} attention" if bad else " · all fresh"
+    if data["parts"]:
+        told += f" · {words.count(len(data['parts']), 'part')} cannot be read"
     beat = data["collector"]["heartbeat"]
     alive = join(("collector reported ", words.age(beat, now, zone, " ago"))) if beat else "collector has not reported"
     head = heading("Sources", told, " · ", alive, " · configuration ", tag("code", data["config_hash"]), level=1)
@@ -75,11 +77,19 @@ def _source(one: Mapping[str, Any], streams: Sequence[Mapping[str, Any]], now: d
         parts.append(notice_html("red", one["error"]))
     parts.append(_calls(one["calls"], now, zone))
     if streams:
-        parts.append(table(streams, _columns(now, zone), f"Streams of {one['name']}"))
+        parts.append(_streams(one["name"], streams, now, zone))
         parts += [_lack(stream) for stream in streams if stream["status"] in ("no-access", "broken")]
     else:
         parts.append(components.empty_html("No stream was read yet; the first fill begins as soon as it can connect."))
     return tag("section", join(parts), cls="tl-source")
+
+
+def _streams(name: str, streams: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo) -> Html:
+    """The table of streams; folded away where every one is fresh and filled."""
+    listed = table(streams, _columns(now, zone), f"Streams of {name}")
+    if any(one["status"] not in _GOOD or (one["fill_progress"] or 0) < 1 for one in streams):
+        return listed
+    return tag("details", tag("summary", f"{words.count(len(streams), 'stream')}, all fresh"), listed, cls="tl-more")
 
 
 def _calls(calls: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:

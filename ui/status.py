@@ -75,8 +75,13 @@ def sign(state: str | None, tone: str | None = None) -> Html:
     return tag("i", cls=f"tl-i tl-{seen.shape} tl-c-{tone or seen.tone}", aria_hidden="true")
 
 
-def badge(state: str | None, word: str | None = None, *, stale: bool = False, raw: str | None = None) -> Html:
-    """Shape, word and colour of a status; hatched where our copy is stale. `raw` is the upstream's own word."""
+def badge(
+    state: str | None, word: str | None = None, *, stale: bool = False, raw: str | None = None, tone: str | None = None
+) -> Html:
+    """Shape, word and colour of a status; hatched where our copy is stale. `raw` is the upstream's own word.
+
+    `tone` overrules the colour, where how bad it is was judged elsewhere.
+    """
     shown = word or WORDS.get(state or "", state or "nothing known")
     told = glossary.LOOKUP.get(state or "", "")
     if raw and raw != state:
@@ -84,9 +89,9 @@ def badge(state: str | None, word: str | None = None, *, stale: bool = False, ra
     seen = look(state)
     return tag(
         "span",
-        sign(state),
+        sign(state, tone),
         shown,
         tag("em", "stale") if stale else None,
-        cls=f"tl-s tl-c-{seen.tone}{' tl-stale' if stale else ''}",
+        cls=f"tl-s tl-c-{tone or seen.tone}{' tl-stale' if stale else ''}",
         title=told or None,
     )

@@ -25,7 +25,8 @@ PAGE = 50
 _PROBLEMS = tuple(
     Column(title, lambda row: "", name=name)
     for title, name in (
-        ("severity", "severity"), ("state", "state"), ("kind", "kind"), ("title", "title"), ("reason", "reason"),
+        ("severity", "severity"), ("status", "status"), ("state", "state"), ("kind", "kind"), ("title", "title"),
+        ("reason", "reason"),
         ("product", "product"), ("environment", "environment"), ("lane", "lane"), ("since", "since"),
         ("id", "subject"), ("source", "web_url"),
     )
@@ -104,7 +105,7 @@ def _needs(data: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
         return join((head, components.empty_html(said)))
     first = [_card(one, now, zone) for one in problems[:CARDS]]
     rest = [_card(one, now, zone) for one in problems[CARDS:]]
-    more = tag("details", tag("summary", f"{len(rest)} more, less urgent"), join(rest), cls="tl-more") if rest else None
+    more = tag("details", tag("summary", f"{len(rest)} more"), join(rest), cls="tl-more") if rest else None
     return tag("div", head, join(first), more, cls="tl-cards")
 
 
@@ -119,7 +120,7 @@ def _card(one: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
     opened = urls.href(path_of(one["view"]), selected=one["subject"])
     return tag(
         "article",
-        tag("div", badge(one["state"]), link(one["title"], opened, cls="tl-title"), cls="tl-line"),
+        tag("div", badge(one["status"], tone=tone), link(one["title"], opened, cls="tl-title"), cls="tl-line"),
         tag("div", one["reason"], cls="tl-why") if one["reason"] else None,
         tag("div", tag("span", *tags), tag("span", since), tag("span", day) if day else None, new,
             source_link(one["web_url"]), cls="tl-meta"),
@@ -161,7 +162,7 @@ def _line(one: Mapping[str, Any], at: datetime | None, zone: ZoneInfo) -> Html:
         said = link(said, urls.href(path_of(one["view"]), selected=one["subject"]), cls="tl-title")
     clock = tag("time", f"{at.astimezone(zone):%H:%M}", datetime=one["at"], title=words.exact(at, zone)) if at else None
     return tag(
-        "li", clock, lanes.icon(one["lane"]), sign(one["state"]) if one["state"] else tag("i", cls="tl-i"),
+        "li", clock, lanes.icon(one["lane"]), sign(one["state"]) if one["state"] else tag("i", cls="tl-gap"),
         tag("span", said, " ", late if one["seen_late"] else None, tag("span", where, cls="tl-dim tl-where"),
             source_link(one["web_url"], "")),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from services.queries import board_delivery as delivery
 from services.queries import board_models as models
 from services.queries.base import Answer, Filters, SourceHealth, View, iso
 from services.queries.board_cells import Cell, Cells, any_unassigned, members
-from services.queries.cards import view_of
+from services.queries.cards import status_of, view_of
 from services.queries.filters import UNASSIGNED
 from services.queries.frame import products
 from services.queries.health import health, worst_freshness
@@ -188,7 +188,8 @@ def _told(
     """A cell as JSON: its own state, how good our copy is, and the worst open problem on it."""
     worst = problems[0] if problems else None
     problem = None if worst is None else {
-        "kind": worst.kind, "severity": worst.severity, "state": worst.state, "title": worst.title,
+        "kind": worst.kind, "severity": worst.severity, "state": worst.state,
+        "status": status_of(worst), "title": worst.title,
         "since": iso(worst.opened_at), "count": len(problems),
     }  # fmt: skip
     freshness = str(fresh) if fresh is not None else None

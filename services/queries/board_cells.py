@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, select
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, exists, select
 from services.queries.filters import UNASSIGNED
 from services.queries.threads import Thing
 from services.store import schema
-from services.vocabulary import rank
+from services.vocabulary import RunState, rank
 
 MEMBERS = ("project", "workspace", "model", "endpoint")
 MOST_UNASSIGNED = 300
@@ -36,7 +36,11 @@ class Cell:
     of: int = 1
     """How many things of this kind the product has here; the cell shows the worst, then the newest."""
     others: tuple[Thing, ...] = field(default_factory=tuple)
+    """Other things of the cell whose threads are its own too: the versions that an endpoint serves."""
 
+
+_LIKE = {"canary": RunState.RUNNING, "none": RunState.SKIPPED}
+"""Words of endpoints, and the state that they rank like."""
 
 Place = tuple[str, str]
 """(product, environment)."""
@@ -81,13 +85,13 @@ def fetch(conn: Connection, table: Any, keys: Iterable[int]) -> list[Row[Any]]:
 
 
 def lead(candidates: Mapping[Place, Sequence[Cell]]) -> Cells:
-    """One cell a place: the worst, then the newest, knowing how many it stands for."""
+    """One cell a place: the worst, then the newest, knowing how many it stands for; what is empty comes last."""
     chosen: Cells = {}
     for place, cells in candidates.items():
-        first = min(cells, key=lambda cell: (rank(cell.state), -(cell.at or 0)))
-        first.of = len(cells)
-        first.others = tuple(cell.thing for cell in cells if cell.thing and cell is not first)
-        chosen[place] = first
+        first = min(
+            cells, key=lambda cell: (cell.state == "none", rank(_LIKE.get(cell.state, cell.state)), -(cell.at or 0))
+        )
+        chosen[place] = replace(first, of=len(cells))
     return chosen
 
 

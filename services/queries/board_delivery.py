@@ -89,7 +89,7 @@ def code_cells(
                     at=latest.finished_at or latest.created_at, shas=(runs.sha,) if runs.sha else (),
                     title=f"{runs.label or short(runs.sha)} runs in {latest.place}" if good else
                     f"nothing was ever deployed well to {latest.place}",
-                    note=f"the newest deployment, {latest.label}, is {latest.state}" if failed and good else None,
+                    note=f"{latest.label} {latest.state}" if failed and good else None,
                     web_url=latest.web_url,
                 )
             )  # fmt: skip

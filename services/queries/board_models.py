@@ -141,14 +141,16 @@ def _endpoint(row: Any, keys: Mapping[str, int]) -> Cell:
         (entry for entry in row.traffic or () if entry.get("percent")), key=lambda one: -float(one["percent"])
     )
     served = tuple(("version", keys[str(entry["model"])]) for entry in split if str(entry.get("model")) in keys)
-    shares = [f"{_v(str(entry.get('version')))} {float(entry['percent']):g} %" for entry in split]
+    versions = [_v(str(entry.get("version"))) or "" for entry in split]
+    percents = [f"{float(entry['percent']):g}" for entry in split]
+    shares = ", ".join(f"{version} {percent} %" for version, percent in zip(versions, percents, strict=True))
     times = [str(entry["deployed_at"]) for entry in split if entry.get("deployed_at")]
     return Cell(
         state="none" if not split else RunState.SUCCEEDED if len(split) == 1 else "canary",
-        thing=("endpoint", row.id), others=served, version=_v(str(split[0].get("version"))) if split else None,
+        thing=("endpoint", row.id), others=served, version="→".join(dict.fromkeys(versions)) or None,
         at=to_millis(datetime.fromisoformat(max(times))) if times else row.updated_at,
-        title=f"{row.name}: {', '.join(shares)}" if shares else f"{row.name} serves nothing",
-        note=" · ".join(shares) if len(split) > 1 else None, web_url=row.web_url,
+        title=f"{row.name}: {shares}" if shares else f"{row.name} serves nothing",
+        note="/".join(percents) + " %" if len(split) > 1 else None, web_url=row.web_url,
     )  # fmt: skip
 
 

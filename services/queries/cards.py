@@ -20,6 +20,21 @@ _PAGES = {
 }  # fmt: skip
 _ML_LANES = frozenset({"training", "model", "endpoint", "metrics", "data"})
 DAY_MS = 24 * 60 * 60 * 1000
+STATUS = {
+    "drift": "drifted", "pending-replace": "pending", "plan-errored": "errored", "locked": "locked",
+    "not-checked": "not checked", "check-stale": "stale", "schedule-late": "late", "schedule-paused": "paused",
+    "schedule-skipped": "skipped silently", "owner-lost": "owner lost", "metric-bad": "bad", "source-stale": "stale",
+    "source-limited": "limited", "source-unreadable": "broken", "source-no-access": "no-access",
+    "part-no-access": "no-access", "feature-view-stale": "stale",
+}  # fmt: skip
+"""Kind of a problem -> the word of its own vocabulary, where that says more than the state."""
+
+
+def status_of(row: Any) -> str:
+    """The one word for a problem: of schedules *late* or *missed*, of states *drifted* or *locked*, else its state."""
+    if row.kind == "schedule-late" and row.reason == "missed":
+        return "missed"
+    return str(STATUS.get(row.kind, row.state))
 
 
 def view_of(table: str, lane: str | None, text: str | None = None) -> str:
@@ -62,7 +77,8 @@ def problem_card(row: Any, ids: Mapping[tuple[str, int], str], now: datetime, st
     """A problem as JSON; `day` counts the days it is open from 1; `new` is true where it opened in the window."""
     subject = ids.get((row.subject_table, row.subject_id))
     return {
-        "id": row.id, "kind": row.kind, "severity": row.severity, "state": row.state, "title": row.title,
+        "id": row.id, "kind": row.kind, "severity": row.severity, "state": row.state,
+        "status": status_of(row), "title": row.title,
         "reason": row.reason, "product": row.product, "environment": row.environment, "lane": row.lane,
         "place": row.place or None, "since": iso(row.opened_at), "seen_at": iso(row.seen_at),
         "updated_at": iso(row.updated_at), "first_bad": row.first_bad, "last_good": row.last_good,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, and_, func, select
 
 from services.config import Config
 from services.queries.base import SourceHealth, from_millis, to_millis
@@ -90,10 +90,13 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
 
 def _parts(conn: Connection) -> dict[tuple[str, str, str], str]:
     """(source, family, stream) -> what of it cannot be read while the rest can."""
-    part, source = schema.stream_part, schema.source
+    part, source, project = schema.stream_part, schema.source, schema.project
+    same = and_(project.c.source_id == part.c.source_id, project.c.native_id == part.c.part)
+    named = func.min(func.coalesce(project.c.path, part.c.part))
     rows = conn.execute(
-        select(source.c.name, source.c.family, part.c.stream, func.count(), func.min(part.c.part))
+        select(source.c.name, source.c.family, part.c.stream, func.count(), named)
         .join(source, source.c.id == part.c.source_id)
+        .outerjoin(project, and_(same, project.c.kind == "project"))
         .group_by(source.c.name, source.c.family, part.c.stream)
     )
     return {

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from services import environments as places
 from services import products as members
@@ -131,10 +131,11 @@ def _stream(row: Any, now: datetime, left: int) -> dict[str, Any]:
 def _parts(conn: Connection) -> list[dict[str, Any]]:
     """Parts that cannot be read while their neighbours can; a project is named by its path."""
     part, source, project = schema.stream_part, schema.source, schema.project
+    same = and_(project.c.source_id == part.c.source_id, project.c.native_id == part.c.part)
     rows = conn.execute(
         select(source.c.name, source.c.family, part, project.c.path, project.c.web_url)
         .join(source, source.c.id == part.c.source_id)
-        .outerjoin(project, (project.c.source_id == part.c.source_id) & (project.c.native_id == part.c.part))
+        .outerjoin(project, and_(same, project.c.kind == "project"))
         .order_by(part.c.since.desc(), part.c.part)
     )
     return [

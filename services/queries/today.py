@@ -25,7 +25,6 @@ STRIP_DAYS = 14
 MOST_PROBLEMS = 60
 PAGE = 50
 
-_LATE = frozenset({"schedule-late", "schedule-missed"})
 problem, event = schema.problem, schema.event
 
 
@@ -75,7 +74,7 @@ def _counts(opened: Sequence[Row[Any]], window: Window, changes: int, late: int)
         "red": sum(row.severity == "red" for row in opened),
         "amber": sum(row.severity != "red" for row in opened),
         "new": sum(row.opened_at >= start for row in opened),
-        "late": sum(row.kind in _LATE for row in opened),
+        "late": sum(row.kind == "schedule-late" for row in opened),
         "drifted": sum(row.kind == "drift" for row in opened),
         "waiting": sum(row.state == RunState.WAITING for row in opened),
         "changes": changes,
