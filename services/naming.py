@@ -68,7 +68,7 @@ def decide(things: list[Thing], config: Config, keys: Mapping[str, str]) -> Book
     """
     book: Book = {}
     for thing in things:
-        found = _configured(thing, config, keys) or _labelled(thing, config) or _grouped(thing)
+        found = configured(thing, config, keys) or _labelled(thing, config) or _grouped(thing)
         if found:
             book[thing.table, thing.id] = found
     known = {product.name for product in config.product} | {
@@ -92,7 +92,8 @@ def decide(things: list[Thing], config: Config, keys: Mapping[str, str]) -> Book
     return {**book, **_shared(rest, config)}
 
 
-def _configured(thing: Thing, config: Config, keys: Mapping[str, str]) -> tuple[Member, ...]:
+def configured(thing: Thing, config: Config, keys: Mapping[str, str]) -> tuple[Member, ...]:
+    """The products whose patterns match the thing; `keys` tells which patterns of a product are for its table."""
     key = keys.get(thing.table)
     if key is None:
         return ()
@@ -108,12 +109,12 @@ def _configured(thing: Thing, config: Config, keys: Mapping[str, str]) -> tuple[
 def _labelled(thing: Thing, config: Config) -> tuple[Member, ...]:
     if thing.label:
         return (Member(slug(thing.label), "label", "label product", False),)
-    configured = {product.name for product in config.product}
+    names = {product.name for product in config.product}
     found = []
     for topic in thing.labels:
         match = re.fullmatch(r"product(?:::?|/|-)(.+)", topic, re.IGNORECASE)
         name = slug(match[1]) if match else topic
-        if match or name in configured:
+        if match or name in names:
             found.append(Member(name, "topic", f"topic {topic}", False))
     return tuple(dict.fromkeys(found))
 

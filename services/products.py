@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, delete, func, literal, select
 from sqlalchemy import true as sql_true
 
 from services.config import Config, Product
-from services.naming import Member, Thing, decide, slug
+from services.naming import Member, Thing, configured, decide, slug
 from services.scene import Moved, Scene, among, is_among, pick
 from services.store import schema
 from services.store.upsert import insert_for
@@ -31,14 +31,24 @@ Book = Mapping[tuple[str, int], tuple[Member, ...]]
 def assign(scene: Scene) -> None:
     """Write the membership of all that is touched; judge all anew where a name or label came that can change groups."""
     runs = list(_ml_runs_without_product(scene))
+    labelled = {run.id: member for run in runs if (member := _own_label(scene.config, run)) is not None}
+    _insert(scene.conn, [_row("run", key, member) for key, member in labelled.items()])
     known = {} if scene.whole else _siblings(scene.conn, runs)
     news = any(_tells_something_new(row) for table in BASIS for row in scene.of(table))
     fresh = {row.id for row in scene.of("run") if row.new}
     strange = any((run.kind, run.name) not in known and run.id in fresh for run in runs)
     if scene.whole or news or strange:
         known = {**known, **_reassign(scene)}
-    rows = [_row("run", run.id, member) for run in runs for member in _of_run(run, known)]
-    _insert(scene.conn, rows)
+    others = [run for run in runs if run.id not in labelled]
+    _insert(scene.conn, [_row("run", run.id, one) for run in others for one in known.get((run.kind, run.name), ())])
+
+
+def _own_label(config: Config, run: Any) -> Member | None:
+    """What the run's own label says, where configuration says nothing about its name."""
+    label = (run.labels or {}).get("product")
+    if not label or configured(Thing("run", run.id, run.name), config, _KEYS):
+        return None
+    return Member(slug(label), "label", "label product", False)
 
 
 def _tells_something_new(row: Moved) -> bool:
@@ -55,11 +65,6 @@ def _ml_runs_without_product(scene: Scene) -> Iterable[Any]:
         .where(run.c.kind.in_(ML_KINDS), run.c.name.is_not(None), member.c.product.is_(None))
     )
     return scene.rows(query, run.c.id, scene.ids("run"))
-
-
-def _of_run(run: Any, known: Mapping[tuple[str, str], tuple[Member, ...]]) -> tuple[Member, ...]:
-    label = (run.labels or {}).get("product")
-    return (Member(slug(label), "label", "label product", False),) if label else known.get((run.kind, run.name), ())
 
 
 def _siblings(conn: Connection, runs: list[Any]) -> dict[tuple[str, str], tuple[Member, ...]]:

@@ -146,6 +146,11 @@ def test_an_image_named_by_tag_is_only_inferred_as_a_tag_can_be_moved(team: Team
     assert (link.to_id, link.evidence_kind) == (next(iter(key.values())), "inferred")
 
 
+def _contents(serial: int, *resources: Resource) -> StateContents:
+    workspace = Ref("workspace", "forecast-prod")
+    return StateContents(workspace=workspace, serial=serial, lineage="L", created_at=NOW, resources=resources)
+
+
 def test_an_endpoint_and_its_terraform_resource_are_one_thing_though_one_has_the_projects_number(team: Team):
     team.config = team.config.model_copy(update={"source": tuple(
         source.model_copy(update={"project_number": "718"}) if source.kind == "vertex" else source
@@ -153,14 +158,15 @@ def test_an_endpoint_and_its_terraform_resource_are_one_thing_though_one_has_the
     told = {"name": "9", "location": "europe-west4", "project": "acme-prod"}
     resource = Resource(
         native_id="google_vertex_ai_endpoint.e", workspace=Ref("workspace", "forecast-prod"),
-        type="google_vertex_ai_endpoint", address="google_vertex_ai_endpoint.e", mode="managed", attributes=told, fingerprint="x",
+        type="google_vertex_ai_endpoint", address="google_vertex_ai_endpoint.e", mode="managed",
+        attributes=told, fingerprint="x",
     )  # fmt: skip
-    contents = StateContents(Ref("workspace", "forecast-prod"), 41, "L", NOW, (resource,))
+    contents = _contents(41, resource)
     team.arrive(an_endpoint("projects/718/locations/europe-west4/endpoints/9"), family="vertex")
     team.arrive(a_workspace(), contents)
     (link,) = team.links("endpoint-resource")
     assert (link.to_table, link.evidence_kind) == ("resource", "identical")
-    empty = StateContents(Ref("workspace", "forecast-prod"), 42, "L", NOW, ())
+    empty = _contents(42)
     team.arrive(a_workspace(serial=42), empty)
     assert not team.links("endpoint-resource")
 
