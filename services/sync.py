@@ -111,7 +111,7 @@ class Worker:
         """Collect this source until `stop` is set; a failure to connect is said, and tried again."""
         while not stop.is_set():
             try:
-                wait = self._round(stop)
+                wait = self.turns(stop)
             except Exception:  # the store is away, or a bug: this source rests, the others go on
                 LOG.exception("%s: a round failed", self.entry.name)
                 wait = 5.0
@@ -148,7 +148,7 @@ class Worker:
                 break
         return outcomes
 
-    def _round(self, stop: threading.Event) -> float:
+    def turns(self, stop: threading.Event) -> float:
         """Every stream that is due gets one turn. Returns how long to wait before the next round, in seconds."""
         live = self._connected()
         if live is None:

@@ -118,7 +118,7 @@ def test_a_429_pauses_the_whole_source_until_it_may_come_back(shop):
     worker = shop.collector.workers[0]
     assert worker.live.resume_at - shop.upstreams.clock.now() >= timedelta(seconds=44)
     calls = shop.controls.calls.total
-    assert worker._round(_never()) <= 5.0
+    assert worker.turns(_never()) <= 5.0
     assert shop.controls.calls.total == calls
 
 
