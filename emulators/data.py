@@ -121,7 +121,7 @@ class VertexData:
     denied: dict[str, int] = field(default_factory=dict)
     """Prefix of a resource name or a collection's name -> the status to answer with."""
     disabled: set[str] = field(default_factory=set)
-    """Projects (as resource names write them) in which the Vertex AI API is not switched on: 403 SERVICE_DISABLED."""
+    """Projects, by id or number, in which the Vertex AI API is not switched on: 403 SERVICE_DISABLED."""
     numbers: dict[str, str] = field(default_factory=dict)
     """Project id -> project number, where resource names carry the number; requests may use either."""
 

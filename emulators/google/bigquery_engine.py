@@ -24,6 +24,8 @@ Key = tuple[str, str, str]
 SMALLEST_BILL = 10 * 1024 * 1024
 """Each table that is read is billed for 10 MiB at least (cloud.google.com/bigquery/pricing)."""
 EXACT = "NUMERIC"
+JOBS_KEPT = 2_000
+"""The newest jobs, with their rows; an older one is no longer found."""
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Engine:
                 job.error = invalid(str(error).splitlines()[0])
             if not job.dry:
                 self.jobs[job.id] = job
+                if len(self.jobs) > JOBS_KEPT:
+                    del self.jobs[next(iter(self.jobs))]
         return job
 
     def _run(self, job: Job, setting: Setting, cap: int | None) -> None:

@@ -35,7 +35,7 @@ def answer(upstreams: Upstreams, request: Request, body: bytes) -> Message:
     parts = name.split("/")
     if len(parts) < 5 or parts[0] != "projects" or parts[2] != "locations":
         raise refuse(404, f"The path '{request.url.path}' is not served here.")
-    if parts[1] in data.disabled:
+    if parts[1] in {data.numbers.get(project, project) for project in data.disabled}:
         raise service_disabled(SERVICE, "Vertex AI API", parts[1])
     segments = tuple(parts[4::2])
     known = by_segments(segments)
@@ -80,8 +80,9 @@ def _numbered(data: VertexData, name: str) -> str:
 
 
 def _admit(data: VertexData, name: str, key: str, action: str) -> None:
-    for prefix, status in data.denied.items():
-        if prefix == key or name == prefix or name.startswith(prefix.rstrip("/") + "/"):
+    for given, status in data.denied.items():
+        prefix = _numbered(data, given).rstrip("/")
+        if given == key or name == prefix or name.startswith(prefix + "/"):
             raise denied(status, SERVICE, f"aiplatform.{key}.{action}", name)
 
 

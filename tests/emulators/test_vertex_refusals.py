@@ -75,6 +75,19 @@ def test_a_403_for_an_api_that_is_off_has_another_reason(upstreams, runs):
     assert caught.value.metadata["service"] == "aiplatform.googleapis.com"
 
 
+def test_a_project_is_refused_by_its_id_where_names_carry_its_number(upstreams, runs):
+    upstreams.vertex.numbers["acme"] = PROJECT
+    by_id = LOCATION.replace(PROJECT, "acme")
+    upstreams.vertex.denied["projects/acme/locations/europe-west1"] = 403
+    with pytest.raises(Forbidden) as caught:
+        runs.list_pipeline_jobs(parent=by_id, **CALL)
+    assert caught.value.reason == "IAM_PERMISSION_DENIED"
+    upstreams.vertex.disabled.add("acme")
+    with pytest.raises(Forbidden) as caught:
+        runs.list_pipeline_jobs(parent=by_id, **CALL)
+    assert caught.value.reason == "SERVICE_DISABLED"
+
+
 def test_a_denied_resource_leaves_its_neighbour_readable(upstreams, runs):
     mine, other = make.a_run(upstreams, "mine"), make.a_run(upstreams, "mine-too")
     upstreams.vertex.denied[mine.name] = 403
