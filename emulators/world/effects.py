@@ -40,10 +40,11 @@ def push_image(sim: Sim, at: datetime, run: ci.Run, below: str) -> None:
     if latest_only:
         sim.plant("image_tagged_latest_only", project=repo.id, pipeline=run.pipeline["id"], at=at)
     for name in ("latest",) if latest_only else (run.commit["short_id"], "latest"):
-        found = next((tag for tag in registry["tags"] if tag["name"] == name), None)
+        found = registry["_by_name"].get(name)
         if found is None:
             found = {"name": name, "path": f"{path}:{name}", "location": f"{REGISTRY}/{path}:{name}"}
             registry["tags"].append(found)
+            registry["_by_name"][name] = found
         found |= {
             "digest": f"sha256:{digest}",
             "revision": digest,
@@ -69,6 +70,7 @@ def registry_of(sim: Sim, at: datetime, repo: Repo, path: str) -> Json:
         "status": None,
         "tags_count": 0,
         "tags": [],
+        "_by_name": {},
     }
     sim.up.gitlab.items(repo.id, "registry_repositories").append(found)
     return found

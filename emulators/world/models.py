@@ -62,7 +62,7 @@ def register(sim: Sim, at: datetime, run: MLRun, product: MLProduct) -> Any:
     pb.labels["product"], pb.labels["environment"] = product.name, environment
     pb.container_spec.image_uri = _image(sim, run, product)
     pb.metadata.struct_value.update({"framework": "xgboost", "trained_rows": 100_000 + int(number) * 731})
-    for older in versions:
+    for older in versions[-1:]:
         for alias in ("default", "challenger"):
             drop_alias(older, alias)
     versions.append(pb)
@@ -96,17 +96,20 @@ def drop_alias(pb: Any, alias: str) -> None:
 
 def crown(sim: Sim, at: datetime, environment: str, product: str, version: str) -> None:
     """The version becomes the champion."""
-    for pb in versions_of(sim, environment, product):
-        drop_alias(pb, "champion")
-        if pb.version_id == version:
-            pb.version_aliases.append("champion")
-            put(pb.version_update_time, at)
-            base, _, _ = pb.name.partition("@")
-            default = Model.pb(sim.up.vertex.items("models")[base])
-            if default.version_id == version:
-                default.CopyFrom(pb)
-                default.name = base
-            put(default.update_time, at)
+    champions = sim.parts.setdefault("champions", {})
+    before = champions.get((environment, product))
+    if before is not None:
+        drop_alias(before, "champion")
+    pb = champions[environment, product] = versions_of(sim, environment, product)[int(version) - 1]
+    pb.version_aliases.append("champion")
+    put(pb.version_update_time, at)
+    base, _, _ = pb.name.partition("@")
+    default = Model.pb(sim.up.vertex.items("models")[base])
+    for served in (before, pb):
+        if served is not None and default.version_id == served.version_id:
+            default.CopyFrom(served)
+            default.name = base
+    put(default.update_time, at)
 
 
 def _evaluate(sim: Sim, at: datetime, product: MLProduct, environment: str, pb: Any) -> None:
