@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,8 @@ def _run(*command: str) -> None:
     assert done.returncode == 0, f"{command[-1]}: {done.stdout}{done.stderr}"
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+@contextmanager
+def running_postgres() -> Iterator[str]:
     """The URL of a running server's own database; see `new_database` for one a test."""
     initdb, pg_ctl = _binary("initdb"), _binary("pg_ctl")
     folder = Path(tempfile.mkdtemp(prefix="throughline-pg-"))
@@ -71,6 +72,13 @@ def postgres_url() -> Iterator[str]:
             _run(*user, pg_ctl, "-D", str(data), "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """One server for the whole session."""
+    with running_postgres() as url:
+        yield url
 
 
 def new_database(server_url: str, template: str = "template1") -> str:
