@@ -51,4 +51,6 @@ def _answer(upstreams: Upstreams, engine: Engine, request: Request, body: bytes,
         return bigquery.answer(upstreams, engine, request, body, now)
     if path.startswith("/v1/"):
         return vertex.answer(upstreams, request, body)
+    if path.split("/")[1] in upstreams.storage.buckets:
+        return storage.by_path(upstreams, request)
     raise refuse(404, f"The path '{path}' is not served here.")

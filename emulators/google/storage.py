@@ -58,6 +58,21 @@ def answer(upstreams: Upstreams, request: Request, body: bytes, now: datetime) -
     return _get_only(request, _object(bucket, name, version))
 
 
+def by_path(upstreams: Upstreams, request: Request) -> Response:
+    """`GET /BUCKET/OBJECT`: the older XML way to read, by which Terraform's own backend reads its state."""
+    bucket, _, name = request.url.path.strip("/").partition("/")
+    try:
+        if request.method != "GET":
+            raise refuse_in_the_old_way(405, f"{request.method} is not served here.", "methodNotAllowed")
+        _admit(upstreams.storage, bucket, "storage.objects.get")
+        version = _version(upstreams.storage, bucket, name, request.query_params)
+    except Refusal as refusal:
+        code = {403: "AccessDenied", 404: "NoSuchKey"}.get(refusal.status, "InvalidRequest")
+        text = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code></Error>"
+        return Response(text, refusal.status, media_type="application/xml; charset=UTF-8")
+    return _media(version, request.headers.get("range", ""))
+
+
 def _get_only(request: Request, answer: Json) -> Response:
     if request.method != "GET":
         raise refuse_in_the_old_way(405, f"{request.method} is not served here.", "methodNotAllowed")
@@ -96,14 +111,14 @@ def _kept(data: StorageData, bucket: str, name: str) -> list[ObjectVersion]:
 
 
 def _listing(data: StorageData, bucket: str, query: Query) -> Json:
-    unknown = set(query) - LIST_PARAMETERS
+    unknown = {name for name in query if name not in LIST_PARAMETERS and query[name].lower() not in ("", "false")}
     if unknown:
         raise refuse_in_the_old_way(400, f"Listing by {', '.join(sorted(unknown))} is not served here.")
     every = query.get("versions", "").lower() == "true"
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     entries: dict[tuple[str, int], Json | str] = {}
     for name in sorted(name for owner, name in data.objects if owner == bucket and name.startswith(prefix)):
-        if name < query.get("startOffset", "") or ("endOffset" in query and name >= query["endOffset"]):
+        if name < query.get("startOffset", "") or (query.get("endOffset") and name >= query["endOffset"]):
             continue
         shown = [one for one in _kept(data, bucket, name) if every or one.deleted is None]
         inside = name[len(prefix) :]
