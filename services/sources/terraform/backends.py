@@ -133,10 +133,10 @@ class TerraformClient:
         if self._storage is None:
             # its tracing would ask for the bucket itself, in the background, which takes a permission we do not have
             os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-            from google.cloud import storage
+            from google.cloud.storage import Client
 
             options = {"api_endpoint": self.source.api_endpoint} if self.source.api_endpoint else None
-            self._storage = storage.Client(
+            self._storage = Client(
                 project=self.source.google_project or "-",
                 credentials=self.credentials,
                 client_options=options,

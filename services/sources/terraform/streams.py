@@ -38,20 +38,26 @@ def states(pull: Pull) -> Iterator[Batch]:
         "locks": {},
     }
     live = {path: found for path, found in listing.states.items() if found[0].live}
-    for path, found in sorted(live.items(), key=lambda one: one[1][0].mark, reverse=True):
-        held = cursor["states"].get(path)
-        todo = _new(found, held)
-        if todo:
-            held = cursor["states"].setdefault(path, {"newest": 0, "oldest": todo[-1].mark})
-            records = _read(pull, path, todo, held, cursor["key"])
-            held["newest"] = todo[0].mark
-            yield Batch(
-                records=(_workspace(pull, path, found, held, None), *records),
-                cursor=_snapshot(cursor, pull.cursor),
-                parts={workspace_name(pull.source, path): held.get("error")},
-            )
+    order = sorted(live, key=lambda path: live[path][0].mark, reverse=True)
+    fresh = [path for path in order if _new(live[path], cursor["states"].get(path))]
+    for start in range(0, len(fresh), _CHUNK):
+        yield _newest(pull, fresh[start : start + _CHUNK], live, cursor)
     yield _present(pull, listing, live, cursor)
     yield from _earlier(pull, live, cursor)
+
+
+def _newest(pull: Pull, paths: list[str], live: Mapping[str, list[Blob]], cursor: Held) -> Batch:
+    """What is new in some states: a batch small enough to be on screen at once, and large enough to be cheap."""
+    records: list[Record] = []
+    parts: dict[str, str | None] = {}
+    for path in paths:
+        todo = _new(live[path], cursor["states"].get(path))
+        held = cursor["states"].setdefault(path, {"newest": 0, "oldest": todo[-1].mark})
+        found = _read(pull, path, todo, held, cursor["key"])
+        held["newest"] = todo[0].mark
+        records += [_workspace(pull, path, live[path], held, None), *found]
+        parts[workspace_name(pull.source, path)] = held.get("error")
+    return Batch(records=tuple(records), cursor=_snapshot(cursor, pull.cursor), parts=parts)
 
 
 def _new(found: list[Blob], held: Mapping[str, Any] | None) -> list[Blob]:
@@ -103,9 +109,16 @@ def _present(pull: Pull, listing: Listing, live: Mapping[str, list[Blob]], curso
             cursor["locks"][path] = _lock(pull, lock)
         records.append(_workspace(pull, path, found, held, cursor["locks"].get(path)))
         parts[workspace_name(pull.source, path)] = held.get("error")
-    return Batch(
-        records=tuple(records), cursor=_snapshot(cursor, None), parts=parts, present={"workspace": frozenset(live)}
-    )
+    planned = _planned_only(listing)
+    records += [_workspace(pull, path, found, {}, None) for path, found in planned.items()]
+    present = frozenset((*live, *planned))
+    return Batch(records=tuple(records), cursor=_snapshot(cursor, None), parts=parts, present={"workspace": present})
+
+
+def _planned_only(listing: Listing) -> dict[str, list[Blob]]:
+    """Places that have a plan and no state: nothing was applied there yet, or the state lies elsewhere."""
+    plans = {path.removesuffix(PLAN) + STATE: found for path, found in listing.plans.items() if found[0].live}
+    return {path: found for path, found in plans.items() if path not in listing.states}
 
 
 def _lock(pull: Pull, blob: Blob) -> Held:
@@ -178,15 +191,19 @@ def plans(pull: Pull) -> Iterator[Batch]:
     done: dict[str, list[int]] = {path: list(marks) for path, marks in pull.cursor.get("plans", {}).items()}
     newest = sorted((found[0] for found in listing.plans.values() if found[0].live), key=lambda one: -one.mark)
     earlier = [blob for found in listing.plans.values() for blob in found[1:KEPT_SERIALS] if _wanted(pull, blob)]
-    for blob in [*newest, *sorted(earlier, key=lambda one: -one.mark)]:
-        marks = done.setdefault(blob.path, [])
-        if blob.mark in marks:
-            continue
-        records, problem = _plan(pull, blob)
-        kept = {one.mark for one in listing.plans[blob.path]}
-        done[blob.path] = [*(mark for mark in marks if mark in kept), blob.mark]
-        name = workspace_name(pull.source, blob.path)
-        yield Batch(records=records, cursor={"plans": {**done}}, parts={} if blob in earlier else {name: problem})
+    todo = [*newest, *sorted(earlier, key=lambda one: -one.mark)]
+    todo = [blob for blob in todo if blob.mark not in done.get(blob.path, [])]
+    for start in range(0, len(todo), _CHUNK):
+        records: list[Plan] = []
+        parts: dict[str, str | None] = {}
+        for blob in todo[start : start + _CHUNK]:
+            plan, problem = _plan(pull, blob)
+            records += plan
+            kept = {one.mark for one in listing.plans[blob.path]}
+            done[blob.path] = [*(mark for mark in done.get(blob.path, []) if mark in kept), blob.mark]
+            if blob in newest:
+                parts[workspace_name(pull.source, blob.path)] = problem
+        yield Batch(records=tuple(records), cursor={"plans": dict(done)}, parts=parts)
 
 
 def _wanted(pull: Pull, blob: Blob) -> bool:

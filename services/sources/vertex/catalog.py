@@ -28,6 +28,8 @@ CHECKED_A_SWEEP = 50
 FRESH = timedelta(days=7)
 """For so long after its registration, a version's evaluations are looked for in every sweep."""
 
+_CHUNK = 20
+
 Json = Mapping[str, Any]
 
 
@@ -125,15 +127,22 @@ def _digest(image: str | None) -> str | None:
 
 def evaluations(pull: Pull) -> Iterator[Batch]:
     """The evaluations of the versions in `work`; a version that is gone, or refused, leaves the others."""
-    for version in pull.work:
-        try:
-            rows = list(pull.client.rows(pull.scope, "evaluations", pull.now, parent=version))
-        except (AccessDenied, Unreadable) as error:
-            if len(pull.work) == 1:
-                raise
-            pull.notes.reject(f"evaluations of {version}", error.reason)
-            rows = []
-        yield Batch(records=tuple(evaluation_of(pull, item, version) for item in rows), done=(version,))
+    for start in range(0, len(pull.work), _CHUNK):
+        versions = pull.work[start : start + _CHUNK]
+        yield Batch(records=tuple(one for version in versions for one in _scores(pull, version)), done=versions)
+
+
+def _scores(pull: Pull, version: str) -> list[Evaluation]:
+    if f"/locations/{pull.scope.key}/" not in version:
+        return []
+    try:
+        rows = list(pull.client.rows(pull.scope, "evaluations", pull.now, parent=version))
+    except (AccessDenied, Unreadable) as error:
+        if len(pull.work) == 1:
+            raise
+        pull.notes.reject(f"evaluations of {version}", error.reason)
+        return []
+    return [evaluation_of(pull, item, version) for item in rows]
 
 
 def evaluation_of(pull: Pull, item: Json, version: str) -> Evaluation:

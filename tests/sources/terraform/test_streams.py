@@ -178,6 +178,14 @@ def test_a_plan_beside_a_state_is_reduced_and_its_history_kept(google, bucket):
     assert read(SOURCE, "plans", *bucket, cursor=found.cursor).of(Plan) == []
 
 
+def test_a_plan_without_a_state_is_a_workspace_all_the_same(google, bucket):
+    put(google, "env/new.plan.json", a_plan(a_change(actions=("create",))))
+    found = read(SOURCE, "states", *bucket)
+    assert [(one.name, one.serial) for one in found.of(Workspace)] == [("new", None)]
+    assert found.batches[-1].present == {"workspace": frozenset({"env/new.tfstate"})}
+    assert read(SOURCE, "plans", *bucket).of(Plan)[0].workspace.native_id == "env/new.tfstate"
+
+
 def test_a_plan_that_cannot_be_read_is_said_and_the_others_go_on(google, bucket):
     put(google, "env/a.plan.json", b"{}")
     put(google, "env/b.plan.json", a_plan())
