@@ -13,6 +13,7 @@ from emulators.world.engine import FOUNDED, Sim, iso
 from emulators.world.hostile import build_access, build_left_open
 from emulators.world.metrics import build_metrics
 from emulators.world.monitoring import build_custom_jobs, build_features, build_monitoring
+from emulators.world.reports import watch_tests
 from emulators.world.schedules import build_crons
 from emulators.world.serving import build_endpoints
 from emulators.world.team import GOOGLE_PROJECTS, PROJECT_NUMBERS, found_team
@@ -29,6 +30,7 @@ def build(sim: Sim) -> None:
     sim.up.vertex.numbers = {GOOGLE_PROJECTS[name]: PROJECT_NUMBERS[name] for name in GOOGLE_PROJECTS}
     watch_deployments(sim)
     watch_effects(sim)
+    watch_tests(sim)
     begin_activity(sim, repos)
     build_endpoints(sim, sim.start - timedelta(days=15))
     build_schedules(sim)

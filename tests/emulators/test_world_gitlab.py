@@ -275,3 +275,14 @@ def test_an_image_is_known_only_as_latest_and_others_by_their_commit(world):
     assert len(tags["acme-ml/churn/serving-api"]) > 10
     digests = {tag["digest"] for one in all_of(world, "registry_repositories") for tag in one["tags"]}
     assert all(len(digest) == len("sha256:") + 64 for digest in digests)
+
+
+def test_the_tests_of_a_pipeline_add_up_and_fail_with_their_job(world):
+    failed = 0
+    for project in world.gitlab.projects:
+        for summary in world.gitlab.mapping(project, "test_report_summary").values():
+            total = summary["total"]
+            assert total["count"] == total["success"] + total["failed"] + total["skipped"]
+            assert total["count"] == sum(suite["total_count"] for suite in summary["test_suites"])
+            failed += total["failed"]
+    assert failed
