@@ -211,7 +211,7 @@ def locked(scene: Scene) -> Judged:
 def not_checked(scene: Scene) -> Judged:
     """A state of which no plan was ever seen, though others of its source are checked: *in sync* cannot be said.
 
-    Where a source has no plans at all, its first state says so for all of them.
+    Where a source has no plans at all, nobody there checks for drift: its states say *not checked*, and no card asks.
     """
     found = checks(scene)
     used = {row.source_id for row in scene.conn.execute(select(plan.c.source_id).distinct())}
