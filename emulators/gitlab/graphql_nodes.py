@@ -101,7 +101,7 @@ def connection(
     rest = everything
     if arguments.get("after"):
         try:
-            rest = after_cursor(everything, key, arguments["after"])
+            rest = after_cursor(everything, key, arguments["after"], descending)
         except Refused:
             raise GraphQLError("Please provide a valid cursor") from None
     wanted = arguments.get("first")

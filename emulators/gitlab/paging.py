@@ -21,10 +21,19 @@ Shape = Callable[[Json], Json]
 Key = Callable[[Json], Any]
 
 
-def page(request: Request, items: Sequence[Json], shape: Shape = served, keyset: tuple[str, ...] = ()) -> Answer:
-    """One page of `items`, which are in order already; `keyset` names the orders that may be read by key."""
+def page(
+    request: Request,
+    items: Sequence[Json],
+    shape: Shape = served,
+    keyset: tuple[str, ...] = (),
+    descending: bool = True,
+) -> Answer:
+    """One page of `items`, which are in order already (for reading by key: in the order that `descending` tells).
+
+    `keyset` names the orders that may be read by key.
+    """
     if request.text("pagination") == "keyset":
-        return _by_key(request, items, shape, keyset)
+        return _by_key(request, items, shape, keyset, descending)
     return _by_offset(request, items, shape, bool(keyset))
 
 
@@ -63,14 +72,16 @@ def _by_offset(request: Request, items: Sequence[Json], shape: Shape, limited: b
     return Answer([shape(item) for item in items[start : start + per_page]], headers=tuple(headers))
 
 
-def _by_key(request: Request, items: Sequence[Json], shape: Shape, allowed: tuple[str, ...]) -> Answer:
+def _by_key(
+    request: Request, items: Sequence[Json], shape: Shape, allowed: tuple[str, ...], descending: bool
+) -> Answer:
     order = request.text("order_by", "id" if "id" in allowed else next(iter(allowed), "")) or ""
     if order not in allowed:
         raise Refused(405, {"error": "Keyset pagination is not yet available for this type of request"})
     per_page = _per_page(request)
     key = order_key(order)
     cursor = request.text("cursor")
-    rest = list(after_cursor(items, key, cursor)) if cursor else items
+    rest = after_cursor(items, key, cursor, descending) if cursor else items
     found = rest[:per_page]
     headers: tuple[tuple[str, str], ...] = (("x-per-page", str(per_page)),)
     if len(rest) > per_page:
@@ -102,13 +113,10 @@ def cursor_of(key: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(list(key)).encode()).decode().rstrip("=")
 
 
-def after_cursor(items: Sequence[Json], key: Key, cursor: str) -> list[Json]:
-    """The items behind the cursor, whatever was added or changed since it was made."""
+def after_cursor(items: Sequence[Json], key: Key, cursor: str, descending: bool) -> list[Json]:
+    """The items behind the cursor, whatever was added, changed or taken away since it was made."""
     try:
         mark = tuple(json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))))
-    except (ValueError, binascii.Error):
+        return [item for item in items if (key(item) < mark if descending else key(item) > mark)]
+    except (ValueError, TypeError, binascii.Error):  # no cursor at all, or that of another order
         raise Refused(400, {"error": "cursor is invalid"}) from None
-    if not items:
-        return []
-    descending = key(items[0]) > key(items[-1])
-    return [item for item in items if (key(item) < mark if descending else key(item) > mark)]

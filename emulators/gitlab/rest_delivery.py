@@ -144,7 +144,7 @@ def image_tags(request: Request, id: str, repository_id: str) -> Answer:
     """Name, path and location only: a digest costs one call a tag."""
     _, found = request.one(id, "registry_repositories", "id", repository_id)
     listed = sorted(found.get("tags", []), key=lambda tag: tag["name"])
-    return page(request, listed, tag_in_list, keyset=("name",))
+    return page(request, listed, tag_in_list, keyset=("name",), descending=False)
 
 
 def image_tag(request: Request, id: str, repository_id: str, name: str) -> Answer:

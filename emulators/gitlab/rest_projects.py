@@ -95,9 +95,10 @@ def _projects(request: Request, found: list[Json], keyset: tuple[str, ...]) -> A
     if topic := request.text("topic"):
         found = [item for item in found if topic in (item.get("topics") or [])]
     order = request.choice("order_by", PROJECT_ORDERS, "id" if request.text("pagination") == "keyset" else "created_at")
-    found = ordered(found, order, request.choice("sort", ("asc", "desc"), "desc") == "desc")
+    descending = request.choice("sort", ("asc", "desc"), "desc") == "desc"
+    found = ordered(found, order, descending)
     shape = partial(only, keys=PROJECT_SIMPLE) if request.flag("simple") else _full_project
-    return page(request, found, shape, keyset)
+    return page(request, found, shape, keyset, descending)
 
 
 def _full_project(item: Json) -> Json:
@@ -155,8 +156,8 @@ def _issues(request: Request, found: list[Json]) -> Answer:
     for label in (request.text("labels") or "").split(","):
         found = [item for item in found if not label or label in (item.get("labels") or [])]
     order = request.choice("order_by", ISSUE_ORDERS, "created_at")
-    found = ordered(found, order, request.choice("sort", ("asc", "desc"), "desc") == "desc")
-    return page(request, found, keyset=("created_at", "updated_at"))
+    descending = request.choice("sort", ("asc", "desc"), "desc") == "desc"
+    return page(request, ordered(found, order, descending), keyset=("created_at", "updated_at"), descending=descending)
 
 
 def project_packages(request: Request, id: str) -> Answer:

@@ -203,6 +203,19 @@ def test_pages_hold_everything_once_though_new_pipelines_arrive_between_them(ask
     assert seen == [str(number) for number in [*range(249, 199, -1), 10]]
 
 
+def test_the_last_one_left_is_found_behind_the_cursor_when_all_before_it_are_gone(ask, upstreams):
+    pipelines = upstreams.gitlab.items(1, "pipelines")
+    pipelines.extend(a_pipeline(number, status="running") for number in (5, 30, 31))
+    query = """query($c:String){project(fullPath:"shop/churn"){pipelines(status:RUNNING,first:2,after:$c){nodes{id}
+        pageInfo{endCursor}}}}"""
+    first = ask(query)["data"]["project"]["pipelines"]
+    assert [node["id"][-2:] for node in first["nodes"]] == ["31", "30"]
+    for pipeline in pipelines[-2:]:
+        pipeline["status"] = "success"
+    second = ask(query, c=first["pageInfo"]["endCursor"])["data"]["project"]["pipelines"]
+    assert [node["id"] for node in second["nodes"]] == ["gid://gitlab/Ci::Pipeline/5"]
+
+
 def test_a_page_holds_a_hundred_at_most(ask, upstreams):
     upstreams.gitlab.items(1, "pipelines").extend(a_pipeline(number) for number in range(200, 350))
     assert len(of_churn(ask, "pipelines(first:500){nodes{id}}")["pipelines"]["nodes"]) == 100
