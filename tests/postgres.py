@@ -82,13 +82,22 @@ def postgres_url() -> Iterator[str]:
 
 
 def new_database(server_url: str, template: str = "template1") -> str:
-    """The URL of a new database, a copy of `template`; dropped with the server."""
+    """The URL of a new database, a copy of `template`; it goes with the server, or by `drop_database`."""
     name = f"t_{uuid.uuid4().hex[:12]}"
-    address = sa.make_url(server_url)
-    engine = sa.create_engine(
-        address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
-    )
+    _tell(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return sa.make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+def drop_database(url: str) -> None:
+    """Drop a database that `new_database` made, whoever is still connected to it."""
+    address = sa.make_url(url)
+    server = address.set(database="postgres").render_as_string(hide_password=False)
+    _tell(server, f'DROP DATABASE "{address.database}" WITH (FORCE)')
+
+
+def _tell(server_url: str, command: str) -> None:
+    address = sa.make_url(server_url).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(address, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        connection.execute(sa.text(command))
     engine.dispose()
-    return address.set(database=name).render_as_string(hide_password=False)

@@ -111,6 +111,8 @@ class Store:
     def _guarded(self) -> Iterator[None]:
         try:
             yield
+        except sa.exc.TimeoutError as error:
+            raise StoreUnreachable(f"The store at {self.url_for_people} has no connection left for this.") from error
         except sa.exc.DBAPIError as error:
             why = _unreachable(error)
             if why is None:
@@ -180,7 +182,12 @@ def _connect(module: Any, path: Path, *, read_only: bool) -> Any:
 
 
 def _open_postgresql(address: sa.URL) -> Store:
-    options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}, **_JSON}
+    options: dict[str, Any] = {
+        "pool_pre_ping": True,
+        "max_overflow": 20,
+        "connect_args": {"connect_timeout": 5},
+        **_JSON,
+    }
     writer = sa.create_engine(address, **options)
     reader = sa.create_engine(address, isolation_level="REPEATABLE READ", **options)
     reader = reader.execution_options(postgresql_readonly=True)

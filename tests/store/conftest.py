@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.store.database import Store, open_store
-from tests.postgres import new_database, postgres_url
+from tests.postgres import drop_database, new_database, postgres_url
 from tests.store.builders import NOW
 
 __all__ = ["postgres_url"]
@@ -47,9 +47,11 @@ def sqlite_store(migrated_file: Path, tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def postgres_store(migrated_database: tuple[str, str]) -> Iterator[Store]:
-    store = open_store(new_database(*migrated_database))
+    url = new_database(*migrated_database)
+    store = open_store(url)
     yield store
     store.close()
+    drop_database(url)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

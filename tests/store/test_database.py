@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from services.store import schema, sqlite_file
+from services.store import rollups, schema, sqlite_file
+from services.store.backup import backup, restore
 from services.store.database import Store, StoreUnreachable, open_store
-from tests.store.builders import NOW, a_project, a_run, put, rows
+from tests.store.builders import NOW, a_project, a_run, a_step, contents, put, rows
+from tests.store.test_rollups import sync
 
 
 def test_the_version_moves_with_each_committed_write_and_only_then(store: Store) -> None:
@@ -156,6 +159,23 @@ def test_the_warning_is_kept_where_the_screen_can_read_it(tmp_path: Path) -> Non
     store = dataclasses.replace(store, warning=None)
     store.migrate(NOW)
     assert "warning-sqlite" not in {row["key"] for row in rows(store, schema.meta)}
+    store.close()
+
+
+def test_pythons_own_sqlite_does_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sqlite_file, "library", lambda: sqlite3)
+    store = open_store(tmp_path / "own.sqlite3")
+    assert (store.warning is None) == (sqlite_file.library_warning(sqlite3.sqlite_version_info) is None)
+    store.migrate(NOW)
+    sync(store, a_project(), a_run("1"), a_step("1"), contents(1, {"a": "x"}), contents(2, {"a": "y"}))
+    kept = rows(store, schema.job_daily)
+    with store.write() as connection:
+        rollups.rebuild(connection)
+    assert rows(store, schema.job_daily) == kept != []
+    with pytest.raises(StoreUnreachable), store.read() as connection:
+        connection.execute(sa.delete(schema.meta))
+    backup(store, tmp_path / "own.zip", NOW)
+    restore(tmp_path / "own.zip", tmp_path / "again.sqlite3", NOW)
     store.close()
 
 

@@ -50,12 +50,13 @@ def write_for_ever(url: str, acks: Connection) -> None:
 
 
 def killed_after(url: str, seconds: float) -> int:
-    """The last batch that a writer told of before it was killed; 0 where it told of none."""
+    """The last batch that a writer told of before it was killed, so many seconds after it told of its first."""
     fork = multiprocessing.get_context("fork")
     reading, writing = fork.Pipe(duplex=False)
     process = fork.Process(target=write_for_ever, args=(url, writing), daemon=True)
     process.start()
     writing.close()
+    assert reading.poll(60), "the writer told of no batch within a minute"
     time.sleep(seconds)
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
@@ -74,14 +75,14 @@ def test_twenty_kills_lose_nothing_and_double_nothing(store: Store) -> None:
     url, chance, before = address(store), random.Random(20261124), 0
     for _ in range(ROUNDS):
         store.close()
-        told = killed_after(url, 0.05 + chance.random() * 0.15)
+        told = killed_after(url, chance.random() * 0.1)
         with store.read() as connection:
             committed = done(connection)
             counts = _counts(connection)
         assert committed >= max(told, before)
         assert counts == {"run": committed, "step": committed * BATCH}
         before = committed
-    assert before > ROUNDS
+    assert before >= ROUNDS
     assert sum(row["runs"] for row in rows(store, schema.job_daily)) == before * BATCH
     if store.path:
         with store.read() as connection:
