@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -37,7 +38,8 @@ _BOUNDED = re.compile(
     re.ASCII,
 )
 _URL_LOGIN = re.compile(r"://([^/\s:@\"'<>]{0,256}:[^@/\s\"'<>]{1,512})@")
-_BEARER = re.compile(r"\b(?:bearer|basic|digest|negotiate)[ \t]+([A-Za-z0-9+/=._~\-]{8,})", re.IGNORECASE)
+_BEARER = re.compile(r"\bbearer[ \t]+([A-Za-z0-9+/=._~\-]{8,})", re.IGNORECASE)
+_BASIC = re.compile(r"\bbasic[ \t]+([A-Za-z0-9+/]{8,}={0,2})(?![\w\-])", re.IGNORECASE)
 _HEADER = re.compile(
     r"(?i)(?<![\w\-])(?:proxy-)?authorization\\?[\"']?[ \t]*[:=][ \t]*\\?[\"']?(?:(?:bearer|basic|digest|token)[ \t]+)?"
     r"([^\s\"'\\,;}]+)"
@@ -115,6 +117,7 @@ def shaped(text: str) -> Iterator[Span]:
 def assigned(text: str) -> Iterator[Span]:
     """Where values stand that are given to a secret's name: `password: …`, `token=…`, `Authorization: …`."""
     yield from (match.span(1) for match in _BEARER.finditer(text) if not _ORDINARY.fullmatch(match[1]))
+    yield from (match.span(1) for match in _BASIC.finditer(text) if _is_login(match[1]))
     for pattern in (_HEADER, _COOKIE, _LOGIN_FLAG):
         yield from (match.span(1) for match in pattern.finditer(text) if not _REFERENCE.fullmatch(match[1]))
     for match in _FLAG.finditer(text):
@@ -124,6 +127,15 @@ def assigned(text: str) -> Iterator[Span]:
         group = match.lastindex or 0
         if _is_given_secret(match[1], match[2], match[group], quoted=group < 5, rest=text[match.end() :][:40]):
             yield match.span(group)
+
+
+def _is_login(word: str) -> bool:
+    """Whether base64 text is user:password."""
+    try:
+        inner = base64.b64decode(word, validate=True)
+    except ValueError:
+        return False
+    return b":" in inner and inner.isascii()
 
 
 def _is_given_secret(name: str, sign: str, value: str, *, quoted: bool, rest: str) -> bool:

@@ -87,6 +87,8 @@ def test_the_line_after_a_token_stays_readable():
         ("curl -u admin:pw1 https://x", f"curl -u {REDACTED} https://x"),
         ("login --token abc123 --verbose", f"login --token {REDACTED} --verbose"),
         ("GET /maps?key=Ab3dEf7hIj1kLm9nOp2q&v=1", f"GET /maps?key={REDACTED}&v=1"),
+        ("sent Basic dXNlcjpwYXNzMQ== there", f"sent Basic {REDACTED} there"),
+        ("sent bearer 0a1b2c3d4e there", f"sent bearer {REDACTED} there"),
         ("Cookie: _session=abcdef; other=1", f"Cookie: {REDACTED}"),
     ],
 )
@@ -114,6 +116,8 @@ def test_what_is_given_to_a_secret_name_goes_and_the_name_stays(text, clean):
         "at 2026-11-23T12:00:00.000Z google_vertex_ai_endpoint.churn[\"eu\"] was updated in-place",
         "AttributeError: 'NoneType' object has no attribute 'predict_probability_calibrated'",
         "100%25 done, 50% of rows, caf%C3%A9",
+        "pulled image with digest registry.example.com/acme/quality:8e8fe241 for the basic integration-tests",
+        "the bearer certificate, and a basic understanding of tokens and passwords",
         "risk-scoring-and-task-queue-worker-deployment-prod",
     ],
 )  # fmt: skip

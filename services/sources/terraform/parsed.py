@@ -86,15 +86,12 @@ def to_records(
     created_at: datetime | None,
     *,
     native_id: str | None = None,
-    project: Ref | None = None,
-    author: str | None = None,
-    run: Ref | None = None,
-    step: Ref | None = None,
-    web_url: str | None = None,
+    **of_version: Any,
 ) -> tuple[Version | StateContents, ...]:
     """The version that a state is, and what it holds; no contents where the resources could not be read.
 
-    Nothing at all for a state that was never written.
+    `of_version` are further fields of the version: project, author, run, step, web_url. Nothing at all is given
+    for a state that was never written.
     """
     if parsed.format == "empty":
         return ()
@@ -102,34 +99,31 @@ def to_records(
     version = Version(
         native_id=native_id or state_version_id(workspace.native_id, serial),
         kind="state-version",
-        project=project,
         of=name,
         label="no serial" if parsed.serial is None else str(serial),
-        author=author,
         created_at=created_at,
-        run=run,
-        step=step,
         detail=parsed.detail(),
-        web_url=web_url,
+        **of_version,
     )
     if parsed.encrypted or (parsed.serial is None and parsed.format != "json"):
         return (version,)
-    resources = tuple(
-        Resource(
-            native_id=found.key,
-            workspace=workspace,
-            address=found.address,
-            type=found.type,
-            mode=found.mode,
-            module=found.module,
-            provider=found.provider,
-            status=found.status,
-            attributes=found.attributes,
-            fingerprint=found.fingerprint,
-        )
-        for found in parsed.resources
-    )
+    resources = tuple(_resource(found, workspace) for found in parsed.resources)
     contents = StateContents(
         workspace=workspace, serial=serial, lineage=parsed.lineage, created_at=created_at, resources=resources
     )
     return (version, contents)
+
+
+def _resource(found: ParsedResource, workspace: Ref) -> Resource:
+    return Resource(
+        native_id=found.key,
+        workspace=workspace,
+        address=found.address,
+        type=found.type,
+        mode=found.mode,
+        module=found.module,
+        provider=found.provider,
+        status=found.status,
+        attributes=found.attributes,
+        fingerprint=found.fingerprint,
+    )
