@@ -88,11 +88,12 @@ def lead(candidates: Mapping[Place, Sequence[Cell]]) -> Cells:
     """One cell a place: the worst, then the newest, knowing how many it stands for; what is empty comes last."""
     chosen: Cells = {}
     for place, cells in candidates.items():
-        first = min(
-            cells, key=lambda cell: (cell.state == "none", rank(_LIKE.get(cell.state, cell.state)), -(cell.at or 0))
-        )
-        chosen[place] = replace(first, of=len(cells))
+        chosen[place] = replace(min(cells, key=_worst_then_newest), of=len(cells))
     return chosen
+
+
+def _worst_then_newest(cell: Cell) -> tuple[bool, int, int]:
+    return (cell.state == "none", rank(_LIKE.get(cell.state, cell.state)), -(cell.at or 0))
 
 
 def short(sha: str | None) -> str | None:

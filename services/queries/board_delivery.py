@@ -186,7 +186,7 @@ def infrastructure_cells(conn: Connection, config: Config, spaces: Mapping[int, 
     rows = conn.execute(
         select(workspace.c.id, version.c.id).join(version, newest).where(workspace.c.id.in_(sorted(spaces)))
     )
-    serials: dict[int, int] = dict(rows.tuples().all())
+    serials: dict[int, int] = {row[0]: row[1] for row in rows}
     cells: dict[Place, list[Cell]] = {}
     for key, told in known.items():
         if told["environment"] is None:

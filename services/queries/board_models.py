@@ -23,6 +23,8 @@ RUNS_A_NAME = 12
 """So many newest runs of a name are looked at to find the newest of each environment."""
 MOST_NAMES = 400
 METRIC_REACH = timedelta(days=14)
+WHOLE = ("", "all", "overall", "total")
+"""Names of the slice that is no slice: all of the traffic."""
 
 run, version, model, endpoint = schema.run, schema.version, schema.model, schema.endpoint
 detail, point, member = schema.model_detail, schema.metric_point, schema.membership
@@ -127,7 +129,7 @@ def endpoint_cells(conn: Connection, owned: Mapping[int, Sequence[str]]) -> Cell
                 version.c.native_id.in_(portion),
             )
         )  # fmt: skip
-        keys |= dict(found.tuples().all())
+        keys |= {row[0]: row[1] for row in found}
     cells: dict[Place, list[Cell]] = {}
     for row in rows:
         cell = _endpoint(row, keys)
@@ -175,7 +177,7 @@ def _newest_points(conn: Connection, metric: Metric, environments: frozenset[str
     rows = conn.execute(
         pick(point, "metric", "model", "environment", "slice", "version", "at", "value")
         .where(
-            point.c.metric == metric.key, point.c.slice == "", point.c.at >= to_millis(now - METRIC_REACH),
+            point.c.metric == metric.key, point.c.slice.in_(WHOLE), point.c.at >= to_millis(now - METRIC_REACH),
             point.c.value.is_not(None),
         )
         .order_by(point.c.at)

@@ -88,7 +88,7 @@ def _counts(conn: Connection, filters: Filters) -> dict[str, int]:
         .where(_where(replace(filters, state=None)))
         .group_by(change.c.state)
     )
-    counts: dict[str, int] = dict(conn.execute(query).tuples().all())
+    counts: dict[str, int] = {row[0]: row[1] for row in conn.execute(query)}
     return {state: counts.get(state, 0) for state in STATES}
 
 

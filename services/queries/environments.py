@@ -111,7 +111,7 @@ def _newest_states(conn: Connection, places: Sequence[dict[str, Any]]) -> dict[i
     found: dict[int, str] = {}
     for start in range(0, len(keys), 500):
         query = select(deployment.c.id, deployment.c.state).where(deployment.c.id.in_(keys[start : start + 500]))
-        found |= dict(conn.execute(query).tuples().all())
+        found |= {row[0]: row[1] for row in conn.execute(query)}
     return found
 
 

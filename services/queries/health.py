@@ -73,7 +73,7 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
     known: dict[tuple[str, str, str], list[Row[Any]]] = {}
     for row in stream_rows(conn):
         known.setdefault((row.name, row.family, row.stream), []).append(row)
-    parts = _parts(conn)
+    parts, errors = _parts(conn), _errors(conn)
     found = []
     for source in config.source:
         streams = {stream for name, family, stream in known if (name, family) == (source.name, source.kind)}
@@ -83,9 +83,27 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
             if rows and all(row.status == "off" for row in rows):
                 continue
             told = _told(source.name, source.kind, stream, [row for row in rows if row.status != "off"], now)
+            told = _disconnected(told, errors.get(source.name))
             missing = parts.get((source.name, source.kind, stream))
             found.append(replace(told, reason=told.reason or missing) if missing else told)
     return tuple(found)
+
+
+def _errors(conn: Connection) -> dict[str, str]:
+    """Source -> why the collector cannot connect to it at all."""
+    meta, prefix = schema.meta, "source-error:"
+    rows = conn.execute(
+        select(meta.c.key, meta.c.value).where(meta.c.key >= prefix, meta.c.key < "source-error;", meta.c.value != "")
+    )
+    return {key.removeprefix(prefix): value for key, value in rows}
+
+
+def _disconnected(told: SourceHealth, error: str | None) -> SourceHealth:
+    """With why nothing new comes; a copy that was never made cannot be read, an older one goes on ageing."""
+    if error is None:
+        return told
+    status = Freshness.BROKEN if told.status is Freshness.NEVER else told.status
+    return replace(told, status=status, reason=error)
 
 
 def _parts(conn: Connection) -> dict[tuple[str, str, str], str]:

@@ -112,7 +112,7 @@ def _changes(conn: Connection, filters: Filters, window: Window) -> tuple[list[R
 
 def _by_lane(conn: Connection, condition: ColumnElement[bool]) -> dict[str, int]:
     rows = conn.execute(select(event.c.lane, func.count()).where(condition).group_by(event.c.lane))
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 def _strip(conn: Connection, config: Config, filters: Filters, now: datetime) -> list[dict[str, Any]]:
