@@ -51,7 +51,7 @@ class Store:
 
         Raises StoreUnreachable where the database cannot be reached, is full, or stays locked for five seconds.
         """
-        with self._guarded(), self.writer.begin() as connection:
+        with self._guarded(), self.turn, self.writer.begin() as connection:
             before = _writes(connection)
             yield connection
             if _writes(connection) != before:
