@@ -51,6 +51,11 @@ _ASSIGNED = re.compile(
     r"(?<![\w.\-])([A-Za-z_][\w.\-]{0,80})\\?[\"']?(?:[ \t]*(=>|:=|==?|:)[ \t]*)"
     r"(?:\\?\"((?:[^\"\\\r\n]|\\[^\"\r\n])+)\\?\"|\\?'([^'\r\n]+)'|([^\s\"'`,;&<>(){}\[\]|]+))"
 )
+_BELOW = re.compile(
+    r"(?<![\w.\-])([A-Za-z_][\w.\-]{0,80})\\?[\"']?[ \t]*[:=][ \t]*[|>\\]?[+-]?[ \t]*"
+    r"\r?\n[ \t]+([^\s:=]{6,})[ \t]*(?=\r?\n|$)"
+)
+_CONTINUED = re.compile(r"[ \t]*\\?\r?\n[ \t]*([^\s:=]{6,}={0,2})[ \t]*(?=\r?\n|$)")
 _REFERENCE = re.compile(
     r"\$|\$\{?[A-Za-z_]\w*(?::[^}]*)?\}?|\$\{\{?.*|\{\{.*|%\w+%|<[^>]*>?|\*+|x{3,}|\[?(?:masked|redacted)\]?|«redacted»"
     r"|(?:null|none|nil|true|false|yes|no|on|off|unset|empty|missing|expired|invalid|required|changed)\.?"
@@ -123,10 +128,17 @@ def assigned(text: str) -> Iterator[Span]:
     for match in _FLAG.finditer(text):
         if is_secret_name(match[1]) and not _REFERENCE.fullmatch(match[3]):
             yield match.span(3)
+    for match in _BELOW.finditer(text):
+        if is_secret_name(match[1]) and not _REFERENCE.fullmatch(match[2]):
+            yield match.span(2)
     for match in _ASSIGNED.finditer(text):
         group = match.lastindex or 0
         if _is_given_secret(match[1], match[2], match[group], quoted=group < 5, rest=text[match.end() :][:40]):
             yield match.span(group)
+            # a value that a line break cuts in two goes on as a line of its own
+            more = _CONTINUED.match(text, match.end())
+            if more and any(char.isdigit() for char in more[1]):
+                yield more.span(1)
 
 
 def _is_login(word: str) -> bool:

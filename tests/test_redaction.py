@@ -87,6 +87,8 @@ def test_the_line_after_a_token_stays_readable():
         ("curl -u admin:pw1 https://x", f"curl -u {REDACTED} https://x"),
         ("login --token abc123 --verbose", f"login --token {REDACTED} --verbose"),
         ("GET /maps?key=Ab3dEf7hIj1kLm9nOp2q&v=1", f"GET /maps?key={REDACTED}&v=1"),
+        ("password: pw-1234\nab12cd34-x\nnext: 1", f"password: {REDACTED}\n{REDACTED}\nnext: 1"),
+        ("db_password: |\n  correct-horse\nnext: 1", f"db_password: |\n  {REDACTED}\nnext: 1"),
         ("sent Basic dXNlcjpwYXNzMQ== there", f"sent Basic {REDACTED} there"),
         ("sent bearer 0a1b2c3d4e there", f"sent bearer {REDACTED} there"),
         ("Cookie: _session=abcdef; other=1", f"Cookie: {REDACTED}"),
@@ -117,6 +119,7 @@ def test_what_is_given_to_a_secret_name_goes_and_the_name_stays(text, clean):
         "AttributeError: 'NoneType' object has no attribute 'predict_probability_calibrated'",
         "100%25 done, 50% of rows, caf%C3%A9",
         "pulled image with digest registry.example.com/acme/quality:8e8fe241 for the basic integration-tests",
+        "secrets:\n  - name\n  mounted: true\ntoken: $TOKEN\nbuild 12345678",
         "the bearer certificate, and a basic understanding of tokens and passwords",
         "risk-scoring-and-task-queue-worker-deployment-prod",
     ],
@@ -198,8 +201,8 @@ def test_a_log_line_and_its_traceback_lose_their_secrets():
 
 
 def test_long_and_hostile_text_takes_little_time():
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ("a" * 200_000, "a=" * 100_000, "eyJ" * 60_000, "%41" * 60_000, "-----BEGIN " * 20_000, "x\n" * 90_000):
         redact_text(text)
     redact_text("z" * 5_000_000)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10

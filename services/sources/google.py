@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.config import Config, SecretRef
-from services.redaction import redact_text
+from services.redaction import redact_text, register_secret
 from services.sources.base import (
     AccessDenied,
     FeatureOff,
@@ -29,6 +30,14 @@ _PAUSE = timedelta(seconds=60)
 _LIMITS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED",
                      "RESOURCE_EXHAUSTED"})  # fmt: skip
 _OFF = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
+_KEYS = {
+    "service_account": ("google.oauth2.service_account", "from_service_account_info"),
+    "authorized_user": ("google.oauth2.credentials", "from_authorized_user_info"),
+    "external_account": ("google.auth.identity_pool", "from_info"),
+    "impersonated_service_account": ("google.auth.impersonated_credentials", "from_impersonated_service_account_info"),
+}
+"""Type of a key file -> who reads it."""
+_AWS = "urn:ietf:params:aws:token-type:aws4_request"
 _LOGIN = "run `gcloud auth application-default login`, or name a key file under `credentials`"
 
 
@@ -69,14 +78,22 @@ def credentials(ref: SecretRef | None, secrets: Any, anonymous: bool) -> Any:
     try:
         if ref is None:
             return auth.default(scopes=SCOPES)[0]
-        info = json.loads(secrets.get(ref))
-        return auth.load_credentials_from_dict(info, scopes=SCOPES)[0]
+        return _from_key(json.loads(secrets.get(ref)))
     except GoogleAuthError as error:
         raise AccessDenied(f"no usable Google credentials ({type(error).__name__})", _LOGIN) from None
-    except ValueError:
-        raise AccessDenied(
-            "the Google credentials are no JSON key file", "give the key file as Google wrote it"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        mend = f"give the JSON file as Google wrote it; its type is one of {', '.join(_KEYS)}"
+        raise AccessDenied("the Google credentials are no key file that is known", mend) from None
+
+
+def _from_key(info: dict[str, Any]) -> Any:
+    """Credentials of the one kind that the file says it is."""
+    module, loader = _KEYS[info["type"]]
+    for name in ("private_key", "client_secret", "refresh_token"):
+        register_secret(info.get(name))
+    if info.get("subject_token_type") == _AWS:
+        module = "google.auth.aws"
+    return getattr(importlib.import_module(module).Credentials, loader)(info, scopes=list(SCOPES))
 
 
 def meter_session(session: Any, meter: Meter) -> Any:

@@ -1,4 +1,4 @@
-"""Real states and plans, laid in a folder, give the values that were computed apart, through the whole of the product."""
+"""Real states and plans, laid in a folder, give through the whole product the values that were computed apart."""
 
 from __future__ import annotations
 
