@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, FromClause, Row, Select, any_, func, literal, select, true
+from sqlalchemy import ARRAY, ColumnElement, Connection, FromClause, Row, Select, any_, func, literal, select
 
 from services.config import Config
 from services.timestamps import to_millis
@@ -71,7 +71,7 @@ class Scene:
     def rows(self, query: Select[Any], column: ColumnElement[Any], ids: Collection[Any]) -> Iterator[Row[Any]]:
         """Rows of a query whose column is among the ids; all of its rows where the scene is the whole store."""
         if self.whole:
-            yield from self.conn.execute(query.where(true()))
+            yield from self.conn.execute(query).all()
         else:
             yield from among(self.conn, query, column, ids)
 
@@ -91,10 +91,11 @@ def scene_of(
 def among(conn: Connection, query: Select[Any], column: ColumnElement[Any], ids: Collection[Any]) -> Iterator[Row[Any]]:
     """Rows of a query whose column is among the ids; nothing is asked for none.
 
-    The ids go as one parameter, so that the statement is compiled once whatever their number.
+    The ids go as one parameter, so that the statement is compiled once whatever their number; all rows are fetched at
+    once, so that a reader who stops early leaves no statement open on the writer's connection.
     """
     if ids:
-        yield from conn.execute(query.where(is_among(conn, column, ids)))
+        yield from conn.execute(query.where(is_among(conn, column, ids))).all()
 
 
 def is_among(conn: Connection, column: ColumnElement[Any], ids: Collection[Any]) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from sqlalchemy import ScalarSelect, select
 from services.environments import resolve, tier_named
 from services.problems.episode import AMBER, RED, Bad, Judged, problem
 from services.scene import Scene, among
+from services.stateful import is_stateful
 from services.store import schema
 from services.vocabulary import RunState, Tier
 from services.wording import DAY, HOUR, count, listed, moment
@@ -20,16 +21,6 @@ STALE_AFTER = DAY
 LOCK_AFTER = HOUR
 FIRST_CHECK = DAY
 """A state gets this long until its first check is missed."""
-STATEFUL = frozenset({
-    "google_storage_bucket", "google_bigquery_dataset", "google_bigquery_table", "google_vertex_ai_endpoint",
-    "google_vertex_ai_featurestore", "google_vertex_ai_featurestore_entitytype", "google_vertex_ai_index",
-    "google_vertex_ai_feature_online_store", "google_vertex_ai_feature_group", "google_sql_database_instance",
-    "google_sql_database", "google_spanner_instance", "google_spanner_database", "google_bigtable_instance",
-    "google_firestore_database", "google_redis_instance", "google_alloydb_cluster", "google_filestore_instance",
-    "google_compute_disk", "aws_s3_bucket", "aws_db_instance", "aws_rds_cluster", "aws_dynamodb_table",
-    "aws_efs_file_system", "azurerm_storage_account", "azurerm_mssql_database", "azurerm_postgresql_server",
-})  # fmt: skip
-"""Types of resources that hold what cannot be made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +92,9 @@ def is_moved(entry: Any) -> bool:
 
 def destroyed(entries: Iterable[Any] | None) -> list[Any]:
     """Entries that replace or delete a stateful resource."""
-    return [one for one in entries or () if "delete" in (one.get("actions") or ()) and one.get("type") in STATEFUL]
+    return [
+        one for one in entries or () if "delete" in (one.get("actions") or ()) and is_stateful(one.get("type") or "")
+    ]
 
 
 @problem("drift", "workspace", "plan")

@@ -114,7 +114,8 @@ def test_a_deployment_that_failed_or_waits_is_told_as_such(team: Team):
 def test_a_request_is_told_as_opened_approved_and_merged(team: Team):
     def request(**more) -> Change:
         values = {"native_id": "c5", "project": Ref("project", "11"), "iid": "5", "title": "Add lags",
-                  "state": "opened", "author": "mira", "target_branch": "main", "created_at": ago(hours=9), "approved_by": ()}  # fmt: skip
+                  "state": "opened", "author": "mira", "target_branch": "main", "created_at": ago(hours=9),
+                  "approved_by": ()}  # fmt: skip
         return Change(**values | more)
 
     team.arrive(a_project(), request())
