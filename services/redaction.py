@@ -16,6 +16,7 @@ import re
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -28,6 +29,7 @@ REDACTED = "«redacted»"
 MAX_TEXT = 512 * 1024
 """Longer texts are cut to this many characters first, and end in "…"."""
 MAX_ITEMS, MAX_DEPTH = 200, 8
+_SHORT = 200
 _SHORTEST = 6
 _KNOWN_LIMIT = 200_000
 _BREAK = re.compile(r"[\"']?[ \t]*[+\\]?[ \t]*(?:\r?\n|\\r\\n|\\n)[ \t]*[\"']?")
@@ -43,6 +45,8 @@ class Known:
         self._lock = threading.Lock()
         self._forms: dict[str, None] = {}
         self._by_start: dict[str, tuple[str, ...]] = {}
+        self.size = 0
+        """How many forms were ever added."""
 
     def add(self, value: str) -> None:
         """Remember a secret; values of fewer than six characters are left, they would hide ordinary words."""
@@ -55,6 +59,7 @@ class Known:
                     start = form[:_SHORTEST]
                     same = (*self._by_start.get(start, ()), form)
                     self._by_start[start] = tuple(sorted(same, key=len, reverse=True))
+                    self.size += 1
             while len(self._forms) > _KNOWN_LIMIT:
                 self._drop_oldest()
 
@@ -104,9 +109,18 @@ def redact_text(text: str | None, known: Known | None = None) -> str | None:
     """The text without its secrets; `known` names more of them than those that were registered."""
     if not text:
         return text
+    if known is None and len(text) <= _SHORT:
+        return _remembered(text, _REGISTERED.size)
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT] + "…"
     spans = list(_find(text, known))
+    return _replace(text, spans) if spans else text
+
+
+@lru_cache(maxsize=20_000)
+def _remembered(text: str, registered: int) -> str:
+    """Names and labels come again and again; what was found in one holds until another secret is registered."""
+    spans = list(_find(text, None))
     return _replace(text, spans) if spans else text
 
 

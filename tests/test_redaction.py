@@ -177,6 +177,12 @@ def test_a_registered_secret_is_found_in_every_disguise(length):
         assert disguise not in redact_text(f"it was {disguise} then"), disguise
 
 
+def test_a_text_that_was_read_before_is_read_anew_once_its_secret_is_known():
+    assert redact_text("uses marble-lantern-9") == "uses marble-lantern-9"
+    register_secret("marble-lantern-9")
+    assert redact_text("uses marble-lantern-9") == f"uses {REDACTED}"
+
+
 def test_what_is_known_for_one_text_is_not_known_for_others():
     known = Known()
     known.add("correct-horse")
