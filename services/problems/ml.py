@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import FromClause, ScalarSelect, Select, and_, func, select
 
 from services.environments import tier_named
 from services.events.ml import shares
-from services.firing import firings, grace, interval
+from services.firing import grace, interval
 from services.problems.episode import AMBER, RED, Bad, Judged, Subject, problem
 from services.products import ML_KINDS
 from services.scene import Scene, among
@@ -213,7 +214,7 @@ def feature_view_failed(scene: Scene) -> Judged:
     rows = _views(scene)
     bad = tuple(
         Bad(subject=("feature_view", row.id, ""), severity=RED, state=RunState.FAILED, lane="data",
-            since=row.updated_at, source_id=row.source_id, environment=row.environment, web_url=row.web_url,
+            since=to_millis(due) if (due := _promised(row)) is not None else None, source_id=row.source_id, environment=row.environment, web_url=row.web_url,
             title=f"The features of {row.name} could not be brought up to date",
             facts={"state_raw": row.sync_state_raw})
         for row in rows if row.sync_state in BAD and row.gone_at is None
@@ -223,22 +224,30 @@ def feature_view_failed(scene: Scene) -> Judged:
 
 @problem("feature-view-stale", "feature_view", timed=True)
 def feature_view_stale(scene: Scene) -> Judged:
-    """A feature view's own calendar asked for a sync that has not come within its grace."""
+    """The newest values are older than the view's own calendar promises, grace included."""
     rows = _views(scene)
     return Judged(tuple(_stale(scene, rows)), frozenset(("feature_view", row.id, "") for row in rows), scene.whole)
 
 
+def _promised(row: Any) -> datetime | None:
+    """Until when the newest values of a feature view are fresh: one interval of its own calendar after their time.
+
+    The values are as old as what the sync read, which is somewhat before the sync itself.
+    """
+    synced = from_millis(row.synced_at)
+    between = None if synced is None else interval(row.cron, None, synced)
+    return None if synced is None or between is None else synced + between
+
+
 def _stale(scene: Scene, rows: list[Any]) -> Iterator[Bad]:
     for row in rows:
-        synced = from_millis(row.synced_at)
-        if synced is None or not row.cron or row.gone_at is not None or row.sync_state == RunState.RUNNING:
+        due, synced = _promised(row), from_millis(row.synced_at)
+        if due is None or synced is None or row.gone_at is not None or row.sync_state == RunState.RUNNING:
             continue
-        due = next(firings(row.cron, None, synced), None)
-        between = interval(row.cron, None, synced)
-        if due is None or scene.now <= due + grace(scene.config, between):
+        if scene.now <= due + grace(scene.config, due - synced):
             continue
         yield Bad(subject=("feature_view", row.id, ""), severity=AMBER, state=RunState.WARNING, lane="data",
                   since=to_millis(due), source_id=row.source_id, environment=row.environment, web_url=row.web_url,
                   title=f"The features of {row.name} are of {moment(row.synced_at, scene.config)}; "
-                  f"they should have been renewed on {moment(to_millis(due), scene.config)}",
+                  f"they were promised to be newer from {moment(to_millis(due), scene.config)} on",
                   facts={"synced_at": row.synced_at, "cron": row.cron})  # fmt: skip

@@ -50,7 +50,7 @@ class Watch:
 
 
 def watch(scene: Scene) -> Watch:
-    """Judge the touched schedules, or all of them."""
+    """Judge the touched schedules, or all of them; one that lost its owner or is paused says that, and is not late."""
     return scene.once("schedules", _watch)
 
 
@@ -87,7 +87,7 @@ def _watch(scene: Scene) -> Watch:
         if known <= 0:
             continue
         rows.append(row)
-        if row.active and not row.ended and row.gone_at is None:
+        if row.active and not row.ended and row.gone_at is None and row.owner_active is not False:
             found = _lateness(scene, row, known)
             if found is not None:
                 late.append(found)

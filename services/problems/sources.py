@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from services.problems.episode import AMBER, RED, Bad, Judged, problem
-from services.scene import Scene
+from services.scene import Scene, among
 from services.store import schema
 from services.vocabulary import RunState
 from services.wording import count, listed
@@ -89,9 +89,13 @@ def part_no_access(scene: Scene) -> Judged:
     """Parts (projects, datasets) that could not be read, while their neighbours could."""
     query = select(part, source.c.name.label("source_name")).join(source, source.c.id == part.c.source_id)
     rows = list(scene.conn.execute(query.order_by(part.c.stream, part.c.part)))
+    project = schema.project
+    paths = select(project.c.source_id, project.c.native_id, project.c.path).where(project.c.path.is_not(None))
+    known = {(row.source_id, row.native_id): row.path for row in
+             among(scene.conn, paths, project.c.native_id, {row.part for row in rows})}  # fmt: skip
     bad = []
     for source_id, some in _by_source(rows).items():
-        names = sorted({row.part for row in some})
+        names = sorted({known.get((source_id, row.part), row.part) for row in some})
         bad.append(Bad(subject=("source", source_id, ""), severity=AMBER, state=RunState.UNKNOWN, lane="source",
                        since=min(row.since for row in some), source_id=source_id, reason=some[0].reason,
                        title=f"{some[0].source_name}: {count(len(names), 'part')} could not be read: {listed(names)}",

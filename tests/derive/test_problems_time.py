@@ -9,6 +9,7 @@ import pytest
 from services.config import Config
 from services.firing import firings, grace, zone_of
 from services.records import Change, Ref, Schedule
+from services.store import progress
 from services.timestamps import to_millis
 from tests.builders import (
     NOW,
@@ -116,8 +117,10 @@ def test_a_paused_schedule_and_one_without_owner_are_states_of_their_own_and_not
     assert [row.kind for row in team.problems()] == ["schedule-paused"]
     team.arrive(a_schedule(active=False, paused_at=ago(days=31), updated_at=ago(days=31)), family="vertex")
     assert not team.problems()
-    team.arrive(a_schedule(native_id="9", kind="pipeline-schedule", owner="oscar", owner_active=False, cron=None))
+    lost = a_schedule(native_id="9", kind="pipeline-schedule", owner="oscar", owner_active=False, cron=NIGHTLY)
+    team.arrive(lost)
     assert "has lost its owner oscar" in team.problem("owner-lost").title
+    assert not team.problems("schedule-late")
 
 
 @pytest.mark.parametrize(
@@ -220,11 +223,10 @@ def test_each_way_a_source_can_fail_is_a_problem_of_its_own(team: Team, more: di
 
 def test_a_403_on_one_project_is_told_and_its_neighbours_problems_go_on(team: Team):
     """devlake 8550: one forbidden project killed all."""
-    from services.store import progress
-
-    progress.save_parts(team.conn, team.source(), "jobs", {"acme/secret": "403: no access"}, NOW)
-    team.arrive(a_project(), a_run("1", "failed"))
+    team.arrive(a_project(), a_run("1", "failed"), a_project("12", "acme/secret"))
+    progress.save_parts(team.conn, team.source(), "jobs", {"12": "403: no access"}, NOW)
     team.sweep()
+    assert team.problem("part-no-access").title == "gitlab: 1 part could not be read: acme/secret"
     assert sorted(row.kind for row in team.problems()) == ["part-no-access", "run-failed"]
 
 
