@@ -14,7 +14,7 @@ from services.places import config_path
 from services.queries.base import Answer, SourceHealth
 from services.vocabulary import Freshness
 from ui import glossary, runtime, urls, words
-from ui.markup import Html, draw, join, safe_url, tag
+from ui.markup import Html, body_rows, draw, join, safe_url, tag
 from ui.status import badge, sign
 
 
@@ -150,12 +150,11 @@ def table(rows: Sequence[Mapping[str, object]], columns: Sequence[Column], capti
         tag("th", term(column.title.lower(), column.title), scope="col", cls="tl-n" if column.numeric else None)
         for column in columns
     )
-    body = (
-        tag("tr", join(tag("td", column.cell(row), cls=_cell(column)) for column in columns),
-            cls="tl-open" if selected and selected(row) else None)
-        for row in rows
-    )  # fmt: skip
-    inner = tag("table", tag("caption", caption), tag("thead", tag("tr", head)), tag("tbody", join(body)))
+    body = body_rows(
+        (("tl-open" if selected and selected(row) else None, [column.cell(row) for column in columns]) for row in rows),
+        [_cell(column) for column in columns],
+    )
+    inner = tag("table", tag("caption", caption), tag("thead", tag("tr", head)), tag("tbody", body))
     return tag("div", inner, cls="tl-table", tabindex="0", role="region", aria_label=caption)
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -18,6 +19,8 @@ _VOID = frozenset({"br", "hr"})
 _VOID_SVG = frozenset({"circle", "path", "line", "rect", "polyline", "ellipse"})
 """Elements of SVG end themselves: a parser of HTML would take what follows for their content."""
 _SUSPECT = re.compile(r"[^ -~\u00a1-\u02ff]")
+_PLAIN = re.compile(r"[ !#-%(-;=?-~\u00a1-\u02ff]*")
+"""Text in which nothing has to be escaped or made visible, as most is."""
 _NAME = re.compile(r"[a-z][a-z0-9-]*", re.IGNORECASE)
 
 
@@ -60,6 +63,8 @@ def text(value: object) -> Html:
     if value is None:
         return Html("")
     plain = str(value)
+    if len(plain) <= LONGEST_TEXT and _PLAIN.fullmatch(plain):
+        return Html(plain)
     if len(plain) > LONGEST_TEXT:
         plain = plain[:LONGEST_TEXT] + "…"
     return Html(html.escape(_visible(plain)))
@@ -67,7 +72,23 @@ def text(value: object) -> Html:
 
 def join(parts: Iterable[object], between: object = "") -> Html:
     """The parts as text or markup, one after the other."""
-    return Html(text(between).join(text(part) for part in parts))
+    return Html(text(between).join(map(text, parts)))
+
+
+@lru_cache(maxsize=256)
+def _element(name: str) -> str:
+    """The name, where it is one that we draw; only names that passed are remembered."""
+    if not _NAME.fullmatch(name) or name.lower() in ("script", "style", "iframe", "object", "embed"):
+        raise ValueError(f"no element <{name}> is drawn here")
+    return name
+
+
+@lru_cache(maxsize=256)
+def _attribute(key: str) -> str:
+    name = "class" if key == "cls" else key.rstrip("_").replace("_", "-")
+    if not _NAME.fullmatch(name) or name.lower().startswith("on"):
+        raise ValueError(f"no attribute {name!r} is drawn here")
+    return name
 
 
 def tag(name: str, *children: object, **attributes: object) -> Html:
@@ -75,21 +96,33 @@ def tag(name: str, *children: object, **attributes: object) -> Html:
 
     Raises ValueError for the name of an element or attribute that could carry script.
     """
-    if not _NAME.fullmatch(name) or name.lower() in ("script", "style", "iframe", "object", "embed"):
-        raise ValueError(f"no element <{name}> is drawn here")
+    _element(name)
     drawn = []
     for key, value in attributes.items():
-        key = "class" if key == "cls" else key.rstrip("_").replace("_", "-")
         if value is None or value is False:
             continue
-        if not _NAME.fullmatch(key) or key.lower().startswith("on"):
-            raise ValueError(f"no attribute {key!r} is drawn here")
-        drawn.append(f" {key}" if value is True else f' {key}="{text(str(value))}"')
+        attribute = _attribute(key)
+        drawn.append(f" {attribute}" if value is True else f' {attribute}="{text(str(value))}"')
     if name in _VOID or (name in _VOID_SVG and not children):
         return Html(f"<{name}{''.join(drawn)}{' /' if name in _VOID_SVG else ''}>")
     return Html(f"<{name}{''.join(drawn)}>{join(children)}</{name}>")
 
 
+def body_rows(rows: Iterable[tuple[str | None, Iterable[object]]], classes: Sequence[str | None]) -> Html:
+    """Rows of a table's body: of each its class and its cells, which are in columns of the given classes.
+
+    The same as `tag` for every cell, which on a page of many rows would cost more than all else.
+    """
+    opening = [f'<td class="{text(name)}">' if name else "<td>" for name in classes]
+    drawn = []
+    for name, cells in rows:
+        drawn.append(f'<tr class="{text(name)}">' if name else "<tr>")
+        drawn += [f"{start}{text(cell)}</td>" for start, cell in zip(opening, cells, strict=True)]
+        drawn.append("</tr>")
+    return Html("".join(drawn))
+
+
+@lru_cache(maxsize=4096)
 def safe_url(url: str | None) -> str | None:
     """The address where it is plain http(s) without credentials in it; None otherwise, so that no link is made."""
     if not url or len(url) > LONGEST_TEXT or any(ord(sign) <= 0x20 or ord(sign) == 0x7F for sign in url):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from services.vocabulary import Freshness, RunState, ScheduleState, WorkspaceState
@@ -75,6 +76,7 @@ def sign(state: str | None, tone: str | None = None) -> Html:
     return tag("i", cls=f"tl-i tl-{seen.shape} tl-c-{tone or seen.tone}", aria_hidden="true")
 
 
+@lru_cache(maxsize=2048)
 def badge(
     state: str | None, word: str | None = None, *, stale: bool = False, raw: str | None = None, tone: str | None = None
 ) -> Html:

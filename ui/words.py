@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from services.queries.base import from_millis
@@ -59,13 +60,21 @@ def clock(at: datetime, now: datetime, zone: ZoneInfo) -> str:
 
 def age(value: datetime | int | str | None, now: datetime, zone: ZoneInfo, suffix: str = "") -> Html:
     """How long ago, with the exact time on hover; a time to come says "in 5 min"; None says that it is not known."""
-    at = to_time(value)
-    if at is None:
+    if value is None:
         return tag("span", "time not known", cls="tl-dim")
+    at, iso, told = _spelt(value, zone)
     ahead = at > now + timedelta(seconds=5)
     words = f"in {short(at - now)}" if ahead else f"{short(now - at)}{suffix}"
+    return tag("time", words, datetime=iso, title=told, cls="tl-age")
+
+
+@lru_cache(maxsize=8192)
+def _spelt(value: datetime | int | str, zone: ZoneInfo) -> tuple[datetime, str, str]:
+    """A time, as ISO 8601, and as people read it: kept, since a list shows the same times again and again."""
+    at = to_time(value)
+    assert at is not None
     iso = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return tag("time", words, datetime=iso, title=exact(at, zone), cls="tl-age")
+    return at, iso, exact(at, zone)
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
