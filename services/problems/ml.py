@@ -214,7 +214,7 @@ def feature_view_failed(scene: Scene) -> Judged:
     rows = _views(scene)
     bad = tuple(
         Bad(subject=("feature_view", row.id, ""), severity=RED, state=RunState.FAILED, lane="data",
-            since=to_millis(due) if (due := _promised(row)) is not None else None, source_id=row.source_id, environment=row.environment, web_url=row.web_url,
+            since=_since(row), source_id=row.source_id, environment=row.environment, web_url=row.web_url,
             title=f"The features of {row.name} could not be brought up to date",
             facts={"state_raw": row.sync_state_raw})
         for row in rows if row.sync_state in BAD and row.gone_at is None
@@ -237,6 +237,11 @@ def _promised(row: Any) -> datetime | None:
     synced = from_millis(row.synced_at)
     between = None if synced is None else interval(row.cron, None, synced)
     return None if synced is None or between is None else synced + between
+
+
+def _since(row: Any) -> int | None:
+    due = _promised(row)
+    return None if due is None else to_millis(due)
 
 
 def _stale(scene: Scene, rows: list[Any]) -> Iterator[Bad]:
