@@ -162,7 +162,7 @@ def _rare_applies(at: datetime, sim: Sim, repo: Repo) -> None:
     """Each of the quiet states is applied about every three weeks; the feature store's last apply failed."""
     before = (sim.epoch - at) / DAY
     for number, name in enumerate(RARE_STATES):
-        quiet_since = 10 if name == "monitoring" else 5
+        quiet_since = {"monitoring": 10, "experiments": 6.5}.get(name, 5)
         if before > quiet_since and (at.toordinal() + 3 * number) % 21 == 0:
             sim.at(at + 10 * HOUR, _apply, sim, repo, name, {})
         if name == "feature-store" and 3.5 <= before < 4.5:

@@ -11,6 +11,7 @@ from emulators.world import ci
 from emulators.world.engine import Sim, iso
 from emulators.world.requests import chance_outcomes
 from emulators.world.team import BOT, LEFT, Repo
+from emulators.world.tf_plans import cannot_plan
 
 ZONE = "Europe/Amsterdam"
 
@@ -103,7 +104,7 @@ def _fire(at: datetime, sim: Sim, repo: Repo, plan: CronPlan, schedule: Json) ->
     chance = sim.rng("cron", plan.repo, plan.kind, at.date())
     outcomes = chance_outcomes(chance, repo, plan.kind, 0.07)
     if plan.repo == "platform/infra" and plan.kind == "schedule":
-        outcomes = {"drift:experiments": ["script_failure"]}
+        outcomes = {"drift:experiments": ["script_failure"]} if cannot_plan(sim, at, "experiments") else {}
     run = ci.start_run(
         sim,
         at,

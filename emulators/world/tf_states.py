@@ -139,7 +139,12 @@ def _after_job(sim: Sim, at: datetime, run: ci.Run, plan: JobPlan, job: Json) ->
 
 
 def _outside_apply(at: datetime, sim: Sim, space: Workspace) -> None:
-    """States that no CI job writes: somebody applies from time to time, more often while watched."""
+    """States that no CI job writes: somebody applies from time to time, more often while watched.
+
+    Not fraud's qa since two days before the epoch: there the code has changed since, and that is pending.
+    """
+    if space.name == "fraud-qa" and at >= sim.epoch - timedelta(days=2):
+        return
     chance = sim.rng("outside", space.name, at.isoformat())
     write_state(sim, at, space, sim.sha("revision", space.name, space.serial), None, BOT)
     wait = timedelta(days=2 + chance.random() * 7)
