@@ -2,4 +2,4 @@
 
 from ui import board, live
 
-live.block("board", board.show)
+live.block("board", board.show, limit=30)

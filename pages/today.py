@@ -2,4 +2,4 @@
 
 from ui import live, today
 
-live.block("today", today.show, tells_limits=True)
+live.block("today", today.show, limit=50, tells_limits=True)

@@ -12,7 +12,7 @@ from services import records
 from services.config import Config
 from services.records import Record, Ref
 from services.store import schema, writer
-from services.store.upsert import insert_for
+from services.store.upsert import insert_for, upsert
 from services.timestamps import to_millis
 from services.vocabulary import RunState
 
@@ -184,7 +184,7 @@ def a_stream(conn: Connection, source_id: int, stream: str = "pipelines", **more
         "filled_at": ago(days=9), "rows_total": 100, "rejected": 0, "failures": 0,
     }  # fmt: skip
     stored = {key: to_millis(value) if isinstance(value, datetime) else value for key, value in (values | more).items()}
-    conn.execute(insert_for(conn, schema.stream_state), [stored])
+    upsert(conn, schema.stream_state, [stored])
 
 
 def a_heartbeat(conn: Connection, at: datetime = NOW) -> None:

@@ -27,7 +27,7 @@ def gate(now: datetime) -> None:
         st.title("Throughline")
         st.error("The file of secrets cannot be read, so sign-in cannot be checked. Mend it, then reload.")
         st.stop()
-    if not sign_in_is_on() or (st.user.is_logged_in and _recent(now)):
+    if not sign_in_is_on() or (st.user.get("is_logged_in") and _recent(now)):
         return
     st.title("Throughline")
     st.write("Sign in to see your team's delivery.")

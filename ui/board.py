@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.queries.base import Answer
-from services.queries.board import PAGE
 from ui import components, lanes, runtime, urls, words
 from ui.components import Column, heading, link
 from ui.markup import Html, draw, join, tag
@@ -37,7 +36,7 @@ def show(answer: Answer) -> None:
     parts: list[Html] = [head]
     if rows:
         parts += [_board(data["columns"], rows, now, zone), _legend()]
-        parts.append(components.pager(data["page"], PAGE, answer.of or 0))
+        parts.append(components.pager(data["page"], data["limit"], answer.of or 0))
     draw(tag("div", join(parts), cls="tl-boardpage"))
     if rows:
         components.export(list(_flat(rows)), _CSV, "board")

@@ -48,16 +48,13 @@ def _bar(config: Config, products: tuple[str, ...]) -> None:
                 "div",
                 tag("strong", "Throughline"),
                 tag("span", config.team.name, cls="tl-team"),
-                tag(
-                    "button", "copy link", type="button", cls="tl-copy", data_copy="", title="Copy a link to this view"
-                ),
+                tag("button", "copy link", type="button", cls="tl-copy", data_copy="", title="A link to this view"),
                 cls="tl-brand",
             )
         )
         _choice("product", "Product", {ALL: "all products"} | {name: name for name in products})
-        _choice(
-            "environment", "Environment", {ALL: "all environments"} | {one.name: one.name for one in config.environment}
-        )
+        environments = {one.name: one.name for one in config.environment}
+        _choice("env", "Environment", {ALL: "all environments"} | environments)
         _choice("window", "Window", _windows())
         _search()
 

@@ -20,7 +20,6 @@ from ui.status import badge, sign
 
 CARDS = 12
 """So many cards stand open; what is less urgent is one click away."""
-PAGE = 50
 
 _PROBLEMS = tuple(
     Column(title, lambda row: "", name=name)
@@ -146,7 +145,9 @@ def _changed(answer: Answer, now: datetime, zone: ZoneInfo) -> Html:
             lines.append(tag("li", tag("h3", f"{day:%A} {day.day} {day:%B}"), cls="tl-day"))
             last = day
         lines.append(_line(one, at, zone))
-    return join((head, chips, tag("ol", join(lines), cls="tl-feed"), components.pager(data["page"], PAGE, total)))
+    return join(
+        (head, chips, tag("ol", join(lines), cls="tl-feed"), components.pager(data["page"], data["limit"], total))
+    )
 
 
 def _quiet(answer: Answer) -> str:

@@ -23,8 +23,6 @@ from services.store import schema
 from services.vocabulary import Freshness, rank
 
 COLUMNS = ("code", "ci", "image", "infrastructure", "training", "model", "endpoint", "metrics")
-PAGE = 30
-"""Products on one page."""
 
 STREAMS = {
     "code": ("gitlab.deployments",), "ci": ("gitlab.pipelines",), "image": ("gitlab.registry",),
@@ -46,8 +44,7 @@ def ask(conn: Connection, config: Config, filters: Filters, now: datetime) -> An
     healths = health(conn, config, now, NEEDS)
     problems = _problems(conn)
     listed = _products(conn, config, filters, problems)
-    start = (filters.page - 1) * PAGE
-    shown = listed[start : start + PAGE]
+    shown = listed[filters.offset : filters.offset + filters.limit]
     environments = [one.name for one in config.environment if filters.environment in (None, one.name)]
     columns = _cells(conn, config, shown, environments, now)
     reach = origins(conn, _things(columns))
@@ -61,7 +58,8 @@ def ask(conn: Connection, config: Config, filters: Filters, now: datetime) -> An
         for environment in environments
     ]  # fmt: skip
     return Answer(
-        "board", {"columns": list(COLUMNS), "rows": rows, "page": filters.page}, as_of=now, sources=healths,
+        "board", {"columns": list(COLUMNS), "rows": rows, "page": filters.page, "limit": filters.limit},
+        as_of=now, sources=healths,
         shown=len(shown), of=len(listed), empty_because=None if rows else _why_empty(listed, filters),
     )  # fmt: skip
 

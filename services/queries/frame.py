@@ -27,11 +27,11 @@ class Frame:
 
 
 def products(conn: Connection, config: Config) -> tuple[str, ...]:
-    """Configured products in the file's order, then guessed ones by name, *unassigned* last."""
+    """Configured products in the file's order, then guessed ones by name; last *unassigned*, never hidden."""
     configured = [product.name for product in config.product]
     held = set(_held(conn))
     guessed = sorted(held - set(configured) - {UNASSIGNED})
-    return (*configured, *guessed, *([UNASSIGNED] if UNASSIGNED in held else []))
+    return (*configured, *guessed, UNASSIGNED)
 
 
 def _held(conn: Connection) -> Iterator[str]:

@@ -23,7 +23,7 @@ LATE_FOR = timedelta(days=7)
 """What occurred up to so long before the window counts as *seen late* when we first saw it within it."""
 STRIP_DAYS = 14
 MOST_PROBLEMS = 60
-PAGE = 50
+"""Cards of a page; more where more rows are asked for."""
 
 problem, event = schema.problem, schema.event
 
@@ -34,15 +34,17 @@ def ask(conn: Connection, config: Config, filters: Filters, now: datetime) -> An
     opened = _worst_first(conn.execute(_open_problems(filters)).all(), config)
     changed, lanes, late = _changes(conn, filters, window)
     total = sum(count for lane, count in lanes.items() if filters.kind in (None, lane))
-    ids = cards.subjects(conn, [*opened[:MOST_PROBLEMS], *changed])
+    cards_shown = opened[: max(MOST_PROBLEMS, filters.limit if filters.limit > Filters().limit else 0)]
+    ids = cards.subjects(conn, [*cards_shown, *changed])
     healths = health(conn, config, now)
     cut = len(changed) < total
     return Answer(
         "today",
         {
-            "needs_somebody": [cards.problem_card(row, ids, now, window.start) for row in opened[:MOST_PROBLEMS]],
+            "needs_somebody": [cards.problem_card(row, ids, now, window.start) for row in cards_shown],
             "lanes": lanes,
             "page": filters.page,
+            "limit": filters.limit,
             "changed": [cards.event_line(row, ids, window.start) for row in changed],
             "strip": _strip(conn, config, filters, now),
             "counts": _counts(opened, window, total, late)
@@ -97,7 +99,7 @@ def _changes(conn: Connection, filters: Filters, window: Window) -> tuple[list[R
         event.c.at >= start - int(LATE_FOR / timedelta(milliseconds=1)), event.c.first_fill.is_(False), *narrowed,
     )  # fmt: skip
     lanes, late = _by_lane(conn, occurred), _by_lane(conn, seen_late)
-    wanted = filters.page * PAGE
+    wanted = filters.page * filters.limit
     rows = [
         row
         for condition in (occurred, *([seen_late] if late else []))
@@ -107,7 +109,7 @@ def _changes(conn: Connection, filters: Filters, window: Window) -> tuple[list[R
     ]
     rows.sort(key=lambda row: (-row.at, -row.id))
     both = {lane: lanes.get(lane, 0) + late.get(lane, 0) for lane in sorted(lanes.keys() | late.keys())}
-    return rows[wanted - PAGE : wanted], both, sum(n for lane, n in late.items() if filters.kind in (None, lane))
+    return rows[filters.offset : wanted], both, sum(n for lane, n in late.items() if filters.kind in (None, lane))
 
 
 def _by_lane(conn: Connection, condition: ColumnElement[bool]) -> dict[str, int]:

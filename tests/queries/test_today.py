@@ -9,7 +9,8 @@ from services.store import schema
 from services.store.upsert import insert_for
 from tests.builders import NOW, a_config, a_problem, a_project, a_run, a_source, a_stream, ago, an_event, belongs, put
 
-NOTHING = Filters()
+NOTHING = Filters(limit=50)
+PAGE = 50
 
 
 def ask(store, filters=NOTHING, now=NOW):
@@ -103,11 +104,11 @@ def test_rows_of_a_first_fill_are_never_seen_late_but_stand_in_the_window_by_the
 
 def test_a_longer_list_says_how_much_of_it_is_shown_and_goes_on_page_by_page(store):
     with store.write() as conn:
-        for number in range(today.PAGE + 3):
+        for number in range(PAGE + 3):
             an_event(conn, f"{number:03}", at=ago(minutes=number + 1))
-    assert ask(store).truncated == {"shown": today.PAGE, "of": today.PAGE + 3}
-    assert titles(store, "changed", Filters(page=2)) == ["event 050", "event 051", "event 052"]
-    assert ask(store, Filters(page=9)).data["changed"] == []
+    assert ask(store).truncated == {"shown": PAGE, "of": PAGE + 3}
+    assert titles(store, "changed", Filters(page=2, limit=PAGE)) == ["event 050", "event 051", "event 052"]
+    assert ask(store, Filters(page=9, limit=PAGE)).data["changed"] == []
 
 
 def test_filters_narrow_problems_and_changes_alike(store):
