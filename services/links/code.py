@@ -16,7 +16,8 @@ SHORT = 8
 """The fewest digits of a SHA that are taken for one, and only within one project."""
 _HEX = re.compile(rf"[0-9a-f]{{{SHORT},40}}")
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_BUILDS = re.compile(r"build|image|docker|kaniko|package|container", re.IGNORECASE)
+_BUILDS = re.compile(r"build|image|docker|kaniko|container", re.IGNORECASE)
+_ONLY_LOOKS = re.compile(r"scan|test|lint|check|sign|verify|deploy|clean", re.IGNORECASE)
 _BY_CALENDAR = ("schedule", "parent_pipeline", "pipeline", "trigger", "api", "web")
 
 version, run, step, change, deployment = schema.version, schema.run, schema.step, schema.change, schema.deployment
@@ -163,13 +164,19 @@ def build_jobs(scene: Scene) -> Iterable[Key]:
     query = (
         select(step.c.id, step.c.name, run.c.project_id, run.c.sha)
         .join(run, run.c.id == step.c.run_id)
-        .where(step.c.kind == "job", step.c.state == "succeeded", run.c.sha.is_not(None), run.c.kind == "pipeline")
+        .where(
+            step.c.kind == "job",
+            step.c.state == "succeeded",
+            step.c.retried.is_not(True),
+            run.c.sha.is_not(None),
+            run.c.kind == "pipeline",
+        )
     )
     rows = list(scene.rows(query, step.c.id, scene.ids("step")))
     if not scene.whole:
         rows += list(among(scene.conn, query, step.c.run_id, scene.ids("run")))
     for row in rows:
-        if _BUILDS.search(row.name or ""):
+        if _BUILDS.search(row.name or "") and not _ONLY_LOOKS.search(row.name):
             yield Key("step", row.id, f"{row.project_id}|{row.sha[:SHORT]}")
 
 

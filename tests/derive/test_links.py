@@ -120,7 +120,7 @@ def test_an_image_comes_from_the_only_job_that_builds_images_for_its_commit(team
         return Step(native_id=native_id, kind="job", run=Ref("pipeline", "1"), name=name, state=RunState.SUCCEEDED,
                     state_raw="success")  # fmt: skip
 
-    keys = team.arrive(a_project(), a_run("1"), job("10", "build-image"), job("11", "pytest"), an_image(SHA[:8]))
+    keys = team.arrive(a_project(), a_run("1"), job("10", "build-image"), job("11", "scan-image"), an_image(SHA[:8]))
     assert ends(team, "image-job") == [("step", keys["10"], "inferred", None)]
     team.arrive(job("12", "build-gpu-image"))
     assert ends(team, "image-job") == [(None, None, "broken", "ambiguous")]
