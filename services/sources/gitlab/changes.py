@@ -11,7 +11,7 @@ from typing import Any
 
 from services.records import Change, Incident, Ref
 from services.sources.base import AccessDenied, Batch, Pull, Scope, SourceError
-from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_group, at_project
+from services.sources.gitlab.client import GitLabClient, Json, at_group, at_project
 from services.sources.gitlab.graphql import ask_projects
 from services.sources.gitlab.paging import Read, backwards, catch_up
 from services.sources.gitlab.reading import chunks, flag, ident, kept, names, nodes, number, part, required, text, texts
@@ -42,7 +42,7 @@ def requests(pull: Pull) -> Iterator[Batch]:
                     if place is None:
                         cursor = {**cursor, "opened": [*opened, origin]}
                     yield _requests_of(pull, origin, Read(items, cursor[origin]), cursor)
-        except (AccessDenied, NotThere) as error:
+        except AccessDenied as error:
             troubles[origin] = error
     yield from _said(pull.scope, troubles)
 
@@ -132,7 +132,7 @@ def _approved(pull: Pull, key: str, told: Json) -> Change | None:
     if listed is None:
         try:
             item = pull.client.get(at_project(project, f"/merge_requests/{iid}"))
-        except (AccessDenied, NotThere):
+        except AccessDenied:
             return None
         listed = kept(pull.notes, "merge request", item, request_record)
     if listed is None:
@@ -163,7 +163,7 @@ def incidents(pull: Pull) -> Iterator[Batch]:
                 cursor = {**cursor, origin: read.entry}
                 found = [kept(pull.notes, "incident", item, incident_record) for item in read.items]
                 yield Batch(tuple(one for one in found if one is not None), cursor, parts={origin: None})
-        except (AccessDenied, NotThere) as error:
+        except AccessDenied as error:
             troubles[origin] = error
     yield from _said(pull.scope, troubles)
 

@@ -20,7 +20,6 @@ from services.config import GitLabSource
 from services.secrets import Secrets
 from services.sources.base import (
     AccessDenied,
-    FeatureOff,
     Meter,
     RateLimited,
     SourceError,
@@ -36,6 +35,7 @@ TRANSIENT = frozenset((500, 502, 503, 504))
 """Tried again here, and not by python-gitlab: it would sleep until the reset of the rate limit, which GitLab always
 tells."""
 PER_PAGE = 100
+MANNERS: dict[str, Any] = {"obey_rate_limit": False, "max_retries": 0}
 SPARE = 0.1
 """The share of the upstream's limit that is left to everybody else who uses the token."""
 DEFAULT_PAUSE = timedelta(seconds=60)
@@ -47,8 +47,8 @@ GRANT = (
 Json = dict[str, Any]
 
 
-class NotThere(FeatureOff):
-    """404: what was asked for does not exist, or this token may not know that it does."""
+class NotThere(AccessDenied):
+    """404: what was asked for does not exist, or this token may not know that it does (GitLab does not say which)."""
 
 
 class _Metered(HTTPAdapter):
@@ -86,8 +86,10 @@ class GitLabClient:
     meter: Meter = field(default_factory=Meter)
     api: gitlab.Gitlab = field(init=False)
     session: requests.Session = field(init=False)
-    memory: dict[str, Any] = field(default_factory=dict)
+    memory: Json = field(default_factory=dict)
     """What streams remember between their turns to save calls; nothing is lost when it is."""
+    notices: dict[str, str] = field(default_factory=dict)
+    """What a person should know though everything can be read, for example that the token ends soon."""
     _ahead: timedelta = timedelta(0)
     _skew: timedelta | None = None
     _pause_until: datetime | None = None
@@ -147,10 +149,13 @@ class GitLabClient:
             if self._pause_until is None or self._pause_until <= now:
                 self._pause_until = now + DEFAULT_PAUSE
 
-    def get(self, path: str, **params: Any) -> Any:
-        """The JSON of one GET. Raises a SourceError."""
+    def get(self, path: str, **params: Any) -> Json:
+        """The JSON object of one GET. Raises a SourceError."""
         with self._calling(path):
-            return self._json(self._request("get", path, params))
+            found = self._request("get", path, params).json()
+        if not isinstance(found, dict):
+            raise Unreadable(f"GitLab's answer to {_shown(path)} is not an object")
+        return found
 
     def raw(self, path: str, **params: Any) -> bytes:
         """The bytes of one GET; empty where GitLab answers 204. Raises a SourceError."""
@@ -161,10 +166,10 @@ class GitLabClient:
         """One page of a list, and whether the Link header names another. Raises a SourceError."""
         with self._calling(path):
             response = self._request("get", path, {"per_page": PER_PAGE, **params})
-            items = self._json(response)
+            items = response.json()
         if not isinstance(items, list):
             raise Unreadable(f"GitLab's answer to {_shown(path)} is not a list")
-        return items, "next" in response.links
+        return [_object(item) for item in items], "next" in response.links
 
     def listed(self, path: str, **params: Any) -> Iterator[Json]:
         """All items of a list, page after page by the Link header. Raises a SourceError."""
@@ -173,13 +178,13 @@ class GitLabClient:
             with self._calling(path):
                 try:
                     if items is None:
-                        items = self.api.http_list(path, query_data=params, iterator=True, **self._manners())
+                        items = self.api.http_list(path, query_data=params, iterator=True, **MANNERS)
                     item = next(items)
                 except StopIteration:
                     return
                 except (KeyError, TypeError, AttributeError):  # python-gitlab takes any JSON for a list
                     raise Unreadable(f"GitLab's answer to {_shown(path)} is not a list") from None
-            yield item
+            yield _object(item)
 
     def post_graphql(self, query: str, variables: Json, what: str) -> Json:
         """The whole GraphQL answer, `data` and `errors` side by side. Raises a SourceError."""
@@ -188,23 +193,15 @@ class GitLabClient:
                 "post",
                 f"{self.url}/api/graphql",
                 post_data={"query": query, "variables": variables},
-                **self._manners(),
+                **MANNERS,
             )
-            answer = self._json(response)
+            answer = response.json()
         if not isinstance(answer, dict):
             raise Unreadable(f"GitLab's GraphQL answer for {what} is not an object")
         return answer
 
     def _request(self, verb: str, path: str, params: Json) -> requests.Response:
-        return self.api.http_request(verb, path, query_data=params, **self._manners())
-
-    @staticmethod
-    def _manners() -> Json:
-        return {"obey_rate_limit": False, "max_retries": 0}
-
-    @staticmethod
-    def _json(response: requests.Response) -> Any:
-        return response.json()
+        return self.api.http_request(verb, path, query_data=params, **MANNERS)
 
     @contextmanager
     def _calling(self, what: str) -> Iterator[None]:
@@ -281,6 +278,11 @@ def at_project(project_id: int | str, rest: str = "") -> str:
 def at_group(group: str, rest: str) -> str:
     """The path of something of a group, named by its full path."""
     return f"/groups/{quote(group, safe='')}{rest}"
+
+
+def _object(item: Any) -> Json:
+    """An entry that is no object stands as an empty one: whoever makes a record of it keeps it aside."""
+    return item if isinstance(item, dict) else {}
 
 
 def _shown(what: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from services.records import Deployment, Environment, Record, Ref
 from services.sources.base import AccessDenied, Batch, Notes, Pull, Scope
-from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_project
+from services.sources.gitlab.client import GitLabClient, Json, at_project
 from services.sources.gitlab.paging import catch_up
 from services.sources.gitlab.projects import Known, known, newest
 from services.sources.gitlab.reading import Malformed, ident, kept, part, required, text
@@ -32,7 +32,7 @@ def deployments(pull: Pull) -> Iterator[Batch]:
             continue
         try:
             yield from _of_project(pull, projects[key], cursor)
-        except (AccessDenied, NotThere) as error:
+        except AccessDenied as error:
             yield Batch(done=(key,), parts={key: error.reason})
 
 
@@ -126,7 +126,7 @@ def environments(pull: Pull) -> Iterator[Batch]:
             continue
         try:
             items = list(pull.client.listed(at_project(key, "/environments")))
-        except (AccessDenied, NotThere) as error:
+        except AccessDenied as error:
             yield Batch(done=(key,), parts={key: error.reason})
             continue
         found = _environments(pull, project, items)

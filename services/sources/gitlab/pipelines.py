@@ -8,7 +8,7 @@ from typing import Any
 
 from services.records import Record, Ref, Run, Step, Version
 from services.sources.base import AccessDenied, Notes
-from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_project
+from services.sources.gitlab.client import GitLabClient, Json, at_project
 from services.sources.gitlab.projects import Known
 from services.sources.gitlab.reading import (
     clean,
@@ -40,8 +40,8 @@ REASON_PAGES = 20
 def records_of(notes: Notes, project: Known, item: Json, reasons: dict[str, str]) -> list[Record]:
     """The commit, the run and the steps of a pipeline; malformed jobs are kept aside. Raises Malformed."""
     run_id = ident(item)
-    jobs = [job for job in nodes(item.get("jobs")) if isinstance(job, dict)]
-    order = {node.get("name"): place for place, node in enumerate(nodes(item.get("stages")))}
+    jobs = nodes(item.get("jobs"))
+    order = {str(node.get("name")): place for place, node in enumerate(nodes(item.get("stages")))}
     run = _run(notes, project, item, jobs)
     steps = [kept(notes, "job", job, _step_maker(notes, project, run_id, order, reasons)) for job in jobs]
     commit = commit_of(project, item)
@@ -86,7 +86,7 @@ def _run(notes: Notes, project: Known, item: Json, jobs: list[Json]) -> Run:
 
 
 def _step_maker(
-    notes: Notes, project: Known, run_id: str, order: dict[Any, int], reasons: dict[str, str]
+    notes: Notes, project: Known, run_id: str, order: dict[str, int], reasons: dict[str, str]
 ) -> Callable[[Json], Step]:
     def make(job: Json) -> Step:
         raw, step_id = raw_word(job.get("status")), ident(job)
@@ -99,7 +99,7 @@ def _step_maker(
             run=Ref("pipeline", run_id),
             name=required(job, "name"),
             stage=text(stage, "name"),
-            ordinal=order.get(stage.get("name")),
+            ordinal=order.get(str(stage.get("name"))),
             state=job_state(notes, raw, flag(job, "allowFailure")),
             state_raw=raw,
             allow_failure=flag(job, "allowFailure"),
@@ -148,8 +148,8 @@ def failed_jobs(pipelines: list[Json]) -> list[int]:
     """The ids of failed builds, whose reason GraphQL does not tell; bridges are not in REST's list of jobs."""
     found = []
     for item in pipelines:
-        for job in nodes(item.get("jobs")) if isinstance(item, dict) else []:
-            if isinstance(job, dict) and raw_word(job.get("status")) == "failed" and job.get("kind") != "BRIDGE":
+        for job in nodes(item.get("jobs")):
+            if raw_word(job.get("status")) == "failed" and job.get("kind") != "BRIDGE":
                 last = str(job.get("id")).rpartition("/")[2]
                 found += [int(last)] if last.isdecimal() else []
     return found
@@ -172,7 +172,7 @@ class Reasons:
             try:
                 if newer or min(missing) < (self._lowest or 0):
                     self._read(min(missing), restart=newer)
-            except (AccessDenied, NotThere):
+            except AccessDenied:
                 self._older = None
             self._known |= dict.fromkeys(set(missing) - self._known.keys())
         return {str(number): reason for number in wanted if (reason := self._known.get(number))}
@@ -184,7 +184,7 @@ class Reasons:
                 **{"scope[]": "failed", "pagination": "keyset", "order_by": "id", "sort": "desc"},
             )
         for read, job in enumerate(self._older):
-            if not isinstance(job, dict) or not isinstance(job.get("id"), int):
+            if not isinstance(job.get("id"), int):
                 continue
             reason = job.get("failure_reason")
             self._known[job["id"]] = clean(reason) if isinstance(reason, str) else None
@@ -226,5 +226,5 @@ def unfinished_jobs(project: Known, item: Json) -> str | None:
 
 def print_of(item: Json) -> tuple[Any, ...]:
     """What changes when anything about a pipeline or its jobs does."""
-    jobs = tuple((job.get("id"), job.get("status")) for job in nodes(item.get("jobs")) if isinstance(job, dict))
-    return (item.get("updatedAt"), item.get("status"), jobs)
+    jobs = tuple((str(job.get("id")), str(job.get("status"))) for job in nodes(item.get("jobs")))
+    return (str(item.get("updatedAt")), str(item.get("status")), jobs)

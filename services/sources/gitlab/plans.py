@@ -15,7 +15,7 @@ from services.records import Plan, Ref
 from services.sources.base import AccessDenied, Batch, Pull, Scope, Unreadable
 from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_project
 from services.sources.gitlab.projects import Known, known, newest
-from services.sources.gitlab.reading import chunks, part, when
+from services.sources.gitlab.reading import chunks, inside, kept, when
 from services.sources.gitlab.states import listed_states
 from services.sources.terraform.plan import read_plan
 
@@ -64,7 +64,8 @@ def _plan(pull: Pull, project: Known, key: str, states: dict[str, Json]) -> list
     if not name:
         job = pull.client.get(at_project(project.id, f"/jobs/{job_id}"))
         name, finished = str(job.get("name")), str(job.get("finished_at") or job.get("created_at"))
-        pipeline_id = str(part(job, "pipeline").get("id") or "")
+        pipeline_id = str(inside(job, "pipeline").get("id") or "")
+    checked_at = kept(pull.notes, "job", {"id": job_id, "at": finished}, lambda one: when(one, "at"))
     state = state_of(name, states)
     if state is None:
         pull.notes.reject(f"plan of job {job_id}", f"which state it is of is not known; {MEND}")
@@ -73,7 +74,7 @@ def _plan(pull: Pull, project: Known, key: str, states: dict[str, Json]) -> list
         raw,
         native_id=f"{project.id}/{job_id}",
         workspace=Ref("workspace", f"{project.id}/{state}"),
-        checked_at=when({"at": finished}, "at") or pull.now,
+        checked_at=checked_at or pull.now,
         run=Ref("pipeline", pipeline_id) if pipeline_id else None,
         step=Ref("job", job_id),
         web_url=f"{project.web_url}/-/jobs/{job_id}" if project.web_url else None,
@@ -90,7 +91,7 @@ def state_of(job_name: str, states: dict[str, Json]) -> str | None:
     same = [
         name
         for name, item in states.items()
-        if (job := part(part(item, "latestVersion"), "job")) and _tokens(str(job.get("name"))) == tokens
+        if (job := inside(item, "latestVersion", "job")) and _tokens(str(job.get("name"))) == tokens
     ]
     if len(same) == 1:
         return same[0]

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.records import Project, Record
-from services.sources.base import AccessDenied, Batch, Pull, Scope, SourceError
-from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_group, at_project
+from services.sources.base import AccessDenied, Batch, FeatureOff, Pull, Scope, SourceError
+from services.sources.gitlab.client import GRANT, GitLabClient, Json, NotThere, at_group, at_project
 from services.sources.gitlab.reading import Malformed, chunks, clean, flag, ident, kept, required, text, texts, when
 from services.sources.gitlab.rota import turns
 
@@ -26,6 +26,7 @@ ACTIVITY_LAG = timedelta(hours=1, minutes=5)
 BRANCHES = timedelta(days=1)
 BRANCHES_A_TURN = 2
 BRANCHES_A_BATCH = 20
+WARN_DAYS = 14
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _remember(client: GitLabClient, items: list[Json], now: datetime) -> dict[in
             item["id"], str(item.get("path_with_namespace")), item.get("web_url"), item.get("default_branch")
         )
         for item in items
-        if isinstance(item.get("id"), int) and not item.get("archived")
+        if not item.get("archived")
     }
     client.memory["projects"] = (now, found)
     client.memory.setdefault("project items", {}).update({item["id"]: item for item in items if item["id"] in found})
@@ -81,13 +82,14 @@ def collect(pull: Pull) -> Iterator[Batch]:
 
 
 def _swept(pull: Pull, cursor: Json) -> Batch:
+    token_check(pull.client)
     items, troubles = _all(pull)
     if troubles and not items:
         raise next(iter(troubles.values()))
     living = _remember(pull.client, items, pull.now)
     records = _records(pull, items, cursor)
     cursor |= {"full_at": _iso(pull.now), "seen_to": _iso(pull.client.upstream_now())}
-    everything = frozenset(str(item["id"]) for item in items if "id" in item)
+    everything = frozenset(str(item["id"]) for item in items)
     return Batch(
         records=tuple(records),
         cursor=cursor,
@@ -110,8 +112,8 @@ def _moved(pull: Pull, cursor: Json) -> Batch:
                 moved = kept(pull.notes, "project", item, lambda one: when(one, "last_activity_at"))
                 if since is not None and moved is not None and moved < since:
                     break
-                items[item["id"]] = item
-        except (AccessDenied, NotThere) as error:
+                items |= _by_id(pull, iter([item]))
+        except AccessDenied as error:
             troubles[group] = error
     remembered = pull.client.memory["projects"][1]
     fresh = _remember(pull.client, list(items.values()), pull.now)
@@ -136,16 +138,25 @@ def _all(pull: Pull) -> tuple[list[Json], dict[str, SourceError]]:
     troubles: dict[str, SourceError] = {}
     for group in pull.scope.data["groups"]:
         try:
-            items |= {item["id"]: item for item in _of_group(pull.client, group) if "id" in item}
-        except (AccessDenied, NotThere) as error:
+            items |= _by_id(pull, _of_group(pull.client, group))
+        except AccessDenied as error:
             troubles[group] = error
     for path in pull.scope.data["projects"]:
         try:
-            item = pull.client.get(at_project(path))
-            items[item["id"]] = item
-        except (AccessDenied, NotThere) as error:
+            items |= _by_id(pull, iter([pull.client.get(at_project(path))]))
+        except AccessDenied as error:
             troubles[path] = error
     return list(items.values()), troubles
+
+
+def _by_id(pull: Pull, items: Iterator[Json]) -> dict[int, Json]:
+    """The projects by their id; one without is kept aside."""
+    found = {}
+    for item in items:
+        number = kept(pull.notes, "project", item, lambda one: int(ident(one)))
+        if number is not None:
+            found[number] = item | {"id": number}
+    return found
 
 
 def _of_group(client: GitLabClient, group: str, **more: Any) -> Iterator[Json]:
@@ -208,7 +219,7 @@ def _branches(pull: Pull, cursor: Json) -> Iterator[Batch]:
 def _protected(pull: Pull, key: str, before: Json | None) -> list[str] | None:
     try:
         found = [clean(str(item.get("name"))) for item in pull.client.listed(at_project(key, "/protected_branches"))]
-    except (AccessDenied, NotThere):
+    except AccessDenied:
         return before["names"] if before else None
     return [name for name in found if name]
 
@@ -239,17 +250,26 @@ def newest(client: GitLabClient, scope: Scope) -> int:
         if items and isinstance(items[0].get("id"), int):
             return int(items[0]["id"])
     for path in scope.data["projects"]:
-        return int(client.get(at_project(path))["id"])
-    raise NotThere("there is no project in the configured groups")
+        return int(ident(client.get(at_project(path))))
+    raise FeatureOff("there is no project in the configured groups yet")
 
 
 def token_check(client: GitLabClient) -> None:
-    """Raises AccessDenied where the token tells that it may not read the API."""
+    """Notes when the token ends. Raises AccessDenied where it tells that it may not read the API."""
     try:
         told = client.get("/personal_access_tokens/self")
     except NotThere:
         return  # an OAuth token, or an older GitLab: what it may do shows by itself
-    granted = set(told.get("scopes") or []) if isinstance(told, dict) else set()
+    scopes_told = told.get("scopes")
+    granted = {str(one) for one in scopes_told} if isinstance(scopes_told, list) else set()
     if not granted & {"read_api", "api"}:
-        names = ", ".join(sorted(str(one) for one in granted)) or "none"
+        names = ", ".join(sorted(granted)) or "none"
         raise AccessDenied(f"the token has the scopes {names}", "make a token with the scope read_api")
+    client.notices.pop("token", None)
+    try:
+        ends = date.fromisoformat(str(told.get("expires_at"))[:10])
+    except ValueError:
+        return  # it ends never, or GitLab does not tell when
+    days = (ends - client.now().date()).days
+    if days <= WARN_DAYS:
+        client.notices["token"] = f"the token ends on {ends}, in {days} days: make a new one before. {GRANT}"

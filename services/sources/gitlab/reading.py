@@ -113,12 +113,15 @@ def part(item: Json, key: str) -> Json:
     return found
 
 
-def nodes(connection: Any) -> list[Any]:
-    """The nodes of a GraphQL connection; nodes that the token may not see are null, and left out."""
-    if not isinstance(connection, dict):
+def nodes(connection: Any) -> list[Json]:
+    """The nodes of a GraphQL connection; those that the token may not see are null, and left out.
+
+    What is no object stands as an empty one: whoever makes a record of it keeps it aside.
+    """
+    found = connection.get("nodes") if isinstance(connection, dict) else None
+    if not isinstance(found, list):
         return []
-    found = connection.get("nodes")
-    return [node for node in found if node is not None] if isinstance(found, list) else []
+    return [node if isinstance(node, dict) else {} for node in found if node is not None]
 
 
 def next_page(connection: Any) -> str | None:
@@ -128,6 +131,13 @@ def next_page(connection: Any) -> str | None:
         return None
     cursor = info.get("endCursor")
     return cursor if isinstance(cursor, str) and cursor else None
+
+
+def inside(item: Any, *keys: str) -> Json:
+    """The object that the keys lead to; empty where anything on the way is none."""
+    for key in keys:
+        item = item.get(key) if isinstance(item, dict) else None
+    return item if isinstance(item, dict) else {}
 
 
 def names(item: Json, key: str, inner: str) -> tuple[str, ...]:

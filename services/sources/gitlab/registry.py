@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from services.records import ImageDetail, Ref, Version
 from services.sources.base import AccessDenied, Batch, Pull, Scope, SourceError
-from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_group, at_project
+from services.sources.gitlab.client import GitLabClient, Json, at_group, at_project
 from services.sources.gitlab.graphql import ask, ask_projects, page_size
 from services.sources.gitlab.projects import Known, known, newest
 from services.sources.gitlab.reading import (
@@ -19,6 +19,7 @@ from services.sources.gitlab.reading import (
     chunks,
     clean,
     ident,
+    inside,
     kept,
     next_page,
     nodes,
@@ -56,25 +57,27 @@ def images(pull: Pull) -> Iterator[Batch]:
             if why is None:
                 connection = answered.projects[project_id]["containerRepositories"]
                 for repository in nodes(connection):
-                    found += _images_of(pull, projects[project_id], repository)
+                    number_of = kept(pull.notes, "image repository", repository, lambda one: int(ident(one)))
+                    if number_of is not None:
+                        found += _images_of(pull, projects[project_id], repository, number_of)
                 if next_page(connection):
                     why = "this project has more than 50 image repositories; the first 50 are shown"
             yield Batch(tuple(found), done=(str(project_id),), parts={str(project_id): why})
 
 
-def _images_of(pull: Pull, project: Known, repository: Json) -> list[Version]:
+def _images_of(pull: Pull, project: Known, repository: Json, number_of: int) -> list[Version]:
     path = clean(str(repository.get("path") or project.path)) or project.path
     by_digest: defaultdict[str, list[Json]] = defaultdict(list)
     after: str | None = None
     while True:
-        data, _ = ask(pull.client, TAGS % int(ident(repository)), {"after": after}, "image tags")
-        connection = (data.get("containerRepository") or {}).get("tags")
+        data, _ = ask(pull.client, TAGS % number_of, {"after": after}, "image tags")
+        connection = inside(data, "containerRepository").get("tags")
         for tag in nodes(connection):
             digest = tag.get("digest")
             if isinstance(digest, str) and digest:
                 by_digest[digest].append(tag)
             else:
-                pull.notes.reject(f"image tag of repository {ident(repository)}", "has no digest")
+                pull.notes.reject(f"image tag of repository {number_of}", "has no digest")
         after = next_page(connection)
         if after is None:
             break
@@ -130,7 +133,7 @@ def releases(pull: Pull) -> Iterator[Batch]:
                     found.append(record)
                     if bounds and record.created_at is not None and record.created_at < bounds[0]:
                         break
-        except (AccessDenied, NotThere) as error:
+        except AccessDenied as error:
             troubles[origin] = error
             continue
         cursor = {**cursor, origin: at.isoformat()}

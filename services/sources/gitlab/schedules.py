@@ -34,10 +34,10 @@ def collect(pull: Pull) -> Iterator[Batch]:
         lists[key] = pull.now.isoformat()
         try:
             items = list(pull.client.listed(at_project(key, "/pipeline_schedules")))
-        except (AccessDenied, NotThere) as error:
+        except AccessDenied as error:
             yield Batch(cursor={"lists": dict(lists), "seen": dict(seen)}, parts={key: error.reason})
             continue
-        held = {f"{key}/{item.get('id')}": _mark(item) for item in items if isinstance(item, dict)}
+        held = {f"{key}/{number}": _mark(item) for item in items if (number := _number(pull, item)) is not None}
         changed = [name for name, mark in held.items() if seen.get(name, [])[:2] != mark]
         seen = {name: told for name, told in seen.items() if name.split("/")[0] != key or name in held}
         yield _detailed(pull, projects[key], changed, lists, seen, {key: None})
@@ -61,8 +61,13 @@ def _turn(pull: Pull, keys: list[str], lists: Json, seen: Json) -> list[str]:
     return never + [key for _, key in old[:share]]
 
 
+def _number(pull: Pull, item: Json) -> int | None:
+    return kept(pull.notes, "schedule", item, lambda one: int(ident(one)))
+
+
 def _mark(item: Json) -> list[str | None]:
-    return [item.get("updated_at"), item.get("next_run_at")]
+    times = (item.get("updated_at"), item.get("next_run_at"))
+    return [at if isinstance(at, str) else None for at in times]
 
 
 def _due(pull: Pull, seen: Json) -> list[str]:
@@ -70,7 +75,8 @@ def _due(pull: Pull, seen: Json) -> list[str]:
     now = pull.client.upstream_now()
     found = []
     for name, (_, next_run, *asked) in seen.items():
-        late = next_run is not None and datetime.fromisoformat(next_run) + SLACK < now
+        told = kept(pull.notes, "schedule", {"id": name, "at": next_run}, lambda one: when(one, "at"))
+        late = told is not None and told + SLACK < now
         if late and (not asked or datetime.fromisoformat(asked[0]) + AGAIN < pull.now):
             found.append(name)
     return found

@@ -19,13 +19,26 @@ from services.sources.base import AccessDenied, Batch, FeatureOff, Pull, Scope, 
 from services.sources.gitlab.client import GitLabClient, Json, NotThere, at_project
 from services.sources.gitlab.graphql import ask_projects, page_size
 from services.sources.gitlab.projects import Known, known, newest
-from services.sources.gitlab.reading import chunks, ident, kept, next_page, nodes, number, part, required, text, when
+from services.sources.gitlab.reading import (
+    chunks,
+    ident,
+    inside,
+    kept,
+    next_page,
+    nodes,
+    number,
+    part,
+    required,
+    text,
+    when,
+)
 from services.sources.terraform.parsed import ParsedState, to_records
 from services.sources.terraform.state import read_state
 
 EVERY = timedelta(seconds=60)
 PROJECTS = 100
 KEPT_SERIALS = 50
+SERIALS_AT_ONCE = 10
 QUERY = """query States($ids:[ID!],$projects:Int,$after:String){ queryComplexity{score limit}
  projects(ids:$ids,first:$projects){nodes{id terraformStates(first:50,after:$after){
   pageInfo{hasNextPage endCursor} nodes{id name lockedAt createdAt updatedAt lockedByUser{username}
@@ -81,11 +94,11 @@ def listed_states(client: GitLabClient, ids: list[int]) -> Iterator[tuple[int, l
     for project_id in ids:
         why = answered.unreadable(project_id, "terraformStates")
         connection = answered.projects.get(project_id, {}).get("terraformStates")
-        told = [item for item in nodes(connection) if isinstance(item, dict)]
+        told = nodes(connection)
         while after := next_page(connection):
             more = ask_projects(client, QUERY, [project_id], {"after": after}, "states")
             connection = more.projects.get(project_id, {}).get("terraformStates")
-            told += [item for item in nodes(connection) if isinstance(item, dict)]
+            told += nodes(connection)
         remembered |= {f"{project_id}/{item.get('name')}": item for item in told}
         yield project_id, told, why
 
@@ -121,7 +134,7 @@ def state_versions(pull: Pull) -> Iterator[Batch]:
             continue
         try:
             yield from _of_state(pull, project, key, cursor)
-        except (AccessDenied, NotThere) as error:
+        except AccessDenied as error:
             yield Batch(done=(key,), parts={key: error.reason})
         except Unreadable as error:
             pull.notes.reject(f"state {key}", error.reason)
@@ -141,17 +154,29 @@ def _of_state(pull: Pull, project: Known, key: str, cursor: Json) -> Iterator[Ba
     yield Batch((*([place] if place else []), *records), parts={key: newest_one.note})
     if serial is not None and before != serial:
         lowest = max(serial - KEPT_SERIALS + 1, 0, (before or 0) + 1 if (before or 0) < serial else 0)
-        for older in range(serial - 1, lowest - 1, -1):
-            try:
-                parsed = read_state(pull.client.raw(f"{path}/versions/{older}"), fingerprints)
-            except NotThere:
-                continue
-            except Unreadable as error:
-                pull.notes.reject(f"state {key} serial {older}", error.reason)
-                continue
-            yield Batch(tuple(_records(pull, project, key, parsed, latest=False)))
+        for some in chunks(list(range(serial - 1, lowest - 1, -1)), SERIALS_AT_ONCE):
+            parsed = [_serial(pull, path, key, older, fingerprints) for older in some]
+            yield Batch(
+                tuple(
+                    record
+                    for one in parsed
+                    if one is not None
+                    for record in _records(pull, project, key, one, latest=False)
+                )
+            )
         cursor["have"] = {**cursor["have"], key: serial}
     yield Batch(cursor={"key": cursor["key"], "have": dict(cursor["have"])}, done=(key,))
+
+
+def _serial(pull: Pull, path: str, key: str, serial: int, fingerprints: bytes) -> ParsedState | None:
+    """One earlier serial; None where it was deleted, or cannot be read, which is noted."""
+    try:
+        return read_state(pull.client.raw(f"{path}/versions/{serial}"), fingerprints)
+    except NotThere:
+        return None
+    except Unreadable as error:
+        pull.notes.reject(f"state {key} serial {serial}", error.reason)
+        return None
 
 
 def _records(pull: Pull, project: Known, key: str, parsed: ParsedState, *, latest: bool) -> list[Record]:
@@ -159,24 +184,30 @@ def _records(pull: Pull, project: Known, key: str, parsed: ParsedState, *, lates
     remembered: dict[str, Json] = pull.client.memory.setdefault("states", {})
     if latest and key not in remembered:
         list(listed_states(pull.client, [project.id]))
-    version = part(remembered.get(key, {}), "latestVersion") if latest else {}
+    version = inside(remembered.get(key), "latestVersion") if latest else {}
     if version.get("serial") != parsed.serial:
         version = {}
-    job = part(version, "job")
-    pipeline = part(job, "pipeline")
+    job = inside(version, "job")
+    pipeline = inside(job, "pipeline")
     return list(
         to_records(
             parsed,
             Ref("workspace", key),
             key.split("/", 1)[1],
-            when(version, "createdAt"),
+            kept(pull.notes, "state version", version, lambda one: when(one, "createdAt")),
             project=Ref("project", str(project.id)),
-            author=part(version, "createdByUser").get("username"),
-            run=Ref("pipeline", ident(pipeline)) if pipeline else None,
-            step=Ref("job", ident(job)) if job else None,
+            author=inside(version, "createdByUser").get("username"),
+            run=kept(pull.notes, "state version", pipeline, lambda one: Ref("pipeline", ident(one)))
+            if pipeline
+            else None,
+            step=kept(pull.notes, "state version", job, lambda one: Ref("job", ident(one))) if job else None,
             web_url=f"{project.web_url}/-/terraform" if project.web_url else None,
         )
     )
+
+
+def _ref(pull: Pull, kind: str, item: Json) -> Ref | None:
+    return kept(pull.notes, kind, item, lambda one: Ref(kind, ident(one))) if item else None
 
 
 def check_states(client: GitLabClient, scope: Scope) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from emulators.data import Token
 from services.records import Deployment, Run
-from services.sources.base import AccessDenied, FeatureOff, RateLimited, Unreachable, Unreadable
+from services.sources.base import AccessDenied, RateLimited, Unreachable, Unreadable
 from services.sources.gitlab import SOURCE
 from services.sources.gitlab.streams import STREAMS
 from tests.emulators.gitlab_builders import TOKEN, a_deployment, a_pipeline, a_project, a_small_gitlab, at
@@ -61,7 +61,7 @@ def test_a_group_that_is_not_there_leaves_the_others(gitlab: Local):
 
 
 def test_a_404_on_everything_is_said_with_the_mend(gitlab: Local):
-    with reading_from(gitlab.upstreams, groups=("nowhere",)) as lost, pytest.raises(FeatureOff, match="404"):
+    with reading_from(gitlab.upstreams, groups=("nowhere",)) as lost, pytest.raises(AccessDenied, match="404"):
         lost.read("projects")
 
 
@@ -249,3 +249,10 @@ def test_a_token_without_the_scope_is_told_which_scope_it_lacks(gitlab: Local):
     with pytest.raises(AccessDenied, match="read_repository") as caught:
         stream_of(SOURCE, "projects").check(poor, SOURCE.scopes(poor, gitlab.entry)[0])
     assert "read_api" in caught.value.mend
+
+
+@pytest.mark.parametrize(("ends", "told"), [("2026-11-30", True), ("2027-06-01", False), (None, False)])
+def test_a_token_that_ends_within_two_weeks_is_told_before_it_does(gitlab: Local, ends: str | None, told: bool):
+    gitlab.data.tokens[TOKEN].expires_at = ends
+    gitlab.read("projects")
+    assert ("in 7 days" in gitlab.client.notices.get("token", "")) is told
