@@ -17,7 +17,8 @@ PARAMETERS = (
 
 UNASSIGNED = "unassigned"
 LONGEST = 500
-MOST_ROWS = 10_000
+ROWS, MOST_ROWS = Filters().limit, 10_000
+"""How many rows a page of a list has, and the most that can be asked for."""
 
 
 class BadFilter(ValueError):
@@ -49,7 +50,7 @@ def parse_filters(given: Mapping[str, str], config: Config, now: datetime, guess
         kind=given.get("kind") or None,
         selected=_selected(given),
         page=_number(given, "page", 1, 100_000),
-        limit=_number(given, "limit", 100, MOST_ROWS),
+        limit=_number(given, "limit", ROWS, MOST_ROWS),
     )
 
 

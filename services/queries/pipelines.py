@@ -16,47 +16,74 @@ from services.queries.base import Answer, Filters, View
 from services.queries.health import health
 from services.queries.identity import find
 from services.queries.run_details import opened
+from services.queries.run_details import told as told_of
 from services.queries.statistics import rate, spread
 from services.queries.windows import standup_window
 from services.store import schema
-from services.vocabulary import RunState
+from services.vocabulary import RunState, rank
 
 NEEDS = ("gitlab.projects", "gitlab.pipelines", "gitlab.jobs")
 KIND = "pipeline"
+GOOD = (RunState.SUCCEEDED, RunState.WARNING)
 
 run, project = schema.run, schema.project
 
 
 def pipelines(conn: Connection, config: Config, filters: Filters, now: datetime) -> Answer:
-    """Pipelines created in the window, worst first, then newest; figures by project over the same window."""
+    """Pipelines created in the window, worst first, then newest; figures by project over the same window.
+
+    The state that is asked for narrows the list alone: the counts and the figures are of all states.
+    """
     if filters.window is None:
         filters = replace(filters, window=standup_window(config, now))
     sources = health(conn, config, now, NEEDS)
-    where = _where(filters)
-    query = r.identified(run).add_columns(project.c.path).outerjoin(project, project.c.id == run.c.project_id)
-    query = query.where(where).order_by(r.worst_first(run.c.state), run.c.created_at.desc(), run.c.id.desc())
-    found, total = r.counted(conn, query, filters)
-    listed = [_listed(row._mapping) for row in found]
-    products = r.products_of(conn, "project", (row.project_id for row in found if row.project_id))
-    for shown, row in zip(listed, found, strict=True):
-        shown["products"] = products.get(row.project_id, [])
+    found = _found(conn, filters)
+    wanted = sorted((row for row in found if filters.state in (None, row.state)), key=lambda row: rank(row.state or ""))
+    listed = _page(conn, [row.id for row in wanted[filters.offset : filters.offset + filters.limit]])
     return Answer(
         view="pipelines",
-        data={"projects": _projects(conn, where), "runs": listed, "selected": _selected(conn, filters)},
+        data={
+            "counts": r.tally(row.state for row in found),
+            "runs": listed,
+            "projects": _projects(conn, found),
+            "selected": _selected(conn, filters),
+        },
         as_of=now,
         window=filters.window,
         sources=sources,
         shown=len(listed),
-        of=total,
+        of=len(wanted),
         empty_because=None if listed else r.empty_reason(sources, filters, "pipelines"),
     )
 
 
+def _found(conn: Connection, filters: Filters) -> Sequence[Any]:
+    """What figures need of every pipeline of the window, newest first, whatever its state."""
+    columns = ("id", "project_id", "state", "final", "created_at", "duration_seconds", "queued_seconds", "coverage")
+    query = select(*(run.c[name] for name in columns)).where(_where(filters))
+    query = query.order_by(run.c.created_at.desc(), run.c.id.desc())
+    if filters.project or filters.text:
+        query = query.outerjoin(project, project.c.id == run.c.project_id)
+    return conn.execute(query).all()
+
+
+def _page(conn: Connection, keys: Sequence[int]) -> list[dict[str, Any]]:
+    """The runs with these keys, in this order, each with why it is not well."""
+    query = r.identified(run).add_columns(project.c.path).outerjoin(project, project.c.id == run.c.project_id)
+    rows = r.by_key(conn, query, run.c.id, keys)
+    products = r.products_of(conn, "project", (row.project_id for row in rows if row.project_id))
+    told = told_of(conn, rows)
+    unknown = {"first_failing_step": None, "why": None}
+    return [
+        {**_listed(row._mapping), "products": products.get(row.project_id, []), **told.get(row.id, unknown)}
+        for row in rows
+    ]
+
+
 def _where(filters: Filters) -> ColumnElement[bool]:
     return r.all_of(
-        run.c.kind == KIND,
+        run.c.kind.concat("") == KIND,  # by the window's index: nearly all runs of a store are pipelines
         r.in_window(filters, run.c.created_at),
-        None if filters.state is None else run.c.state == filters.state,
         None if filters.project is None else project.c.path == filters.project,
         r.of_product(filters, "project", run.c.project_id),
         r.holds_text(filters, run.c.title, run.c.ref, run.c.sha, project.c.path, run.c.author),
@@ -77,19 +104,15 @@ def _listed(row: Any) -> dict[str, Any]:
     }
 
 
-def _projects(conn: Connection, where: ColumnElement[bool]) -> list[dict[str, Any]]:
-    """Figures by project over final runs created in the window; durations are the upstream's own."""
-    query = (
-        select(
-            project.c.path, run.c.state, run.c.duration_seconds, run.c.queued_seconds, run.c.coverage
-        )
-        .select_from(run.outerjoin(project, project.c.id == run.c.project_id))
-        .where(where)
-    )  # fmt: skip
-    by_project: dict[str, list[Any]] = defaultdict(list)
-    for row in conn.execute(query):
-        by_project[row.path or ""].append(row)
-    return sorted((_figures(path, runs) for path, runs in by_project.items()), key=_worst_project)
+def _projects(conn: Connection, found: Sequence[Any]) -> list[dict[str, Any]]:
+    """Figures by project; durations are the upstream's own."""
+    by_project: dict[int | None, list[Any]] = defaultdict(list)
+    for row in found:
+        by_project[row.project_id].append(row)
+    keys = [key for key in by_project if key is not None]
+    paths = {row.id: row.path for row in r.by_key(conn, select(project.c.id, project.c.path), project.c.id, keys)}
+    figures = [_figures(paths.get(key or 0) or "", runs) for key, runs in by_project.items()]
+    return sorted(figures, key=_worst_project)
 
 
 def _worst_project(figures: Mapping[str, Any]) -> tuple[float, int, str]:
@@ -98,8 +121,11 @@ def _worst_project(figures: Mapping[str, Any]) -> tuple[float, int, str]:
 
 
 def _figures(path: str, runs: Sequence[Any]) -> dict[str, Any]:
-    """success rate = (succeeded + warning) ÷ (succeeded + warning + failed); canceled and skipped are in neither."""
-    states = [row.state for row in runs]
+    """success rate = (succeeded + warning) ÷ (succeeded + warning + failed), of final runs alone.
+
+    Canceled and skipped ones are in neither; `succeeded` counts those with a warning, `other` is all that remains.
+    """
+    states, final = [row.state for row in runs], [row.state for row in runs if row.final]
     warning = states.count(RunState.WARNING)
     succeeded, failed = states.count(RunState.SUCCEEDED) + warning, states.count(RunState.FAILED)
     canceled = states.count(RunState.CANCELED)
@@ -111,7 +137,7 @@ def _figures(path: str, runs: Sequence[Any]) -> dict[str, Any]:
         "failed": failed,
         "canceled": canceled,
         "other": len(runs) - succeeded - failed - canceled,
-        "success_rate": rate(succeeded, failed),
+        "success_rate": rate(sum(map(final.count, GOOD)), final.count(RunState.FAILED)),
         "duration_seconds": spread((row.duration_seconds for row in runs), ("median", "p95", "max", "mean")),
         "queued_seconds": spread((row.queued_seconds for row in runs), ("median", "p95")),
         "coverage": spread((row.coverage for row in runs), ("mean",)),

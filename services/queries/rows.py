@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, c
 from services.queries.base import Filters, iso, to_millis
 from services.queries.frame import UNASSIGNED
 from services.store import schema
-from services.vocabulary import WORST_FIRST
+from services.vocabulary import WORST_FIRST, RunState, rank
 
 
 def worst_first(state: ColumnElement[Any]) -> ColumnElement[int]:
@@ -54,6 +55,20 @@ def counted(conn: Connection, query: Select[Any], filters: Filters) -> tuple[Seq
     """One page of a query's rows, and how many there are in all."""
     total = conn.execute(select(func.count()).select_from(query.order_by(None).subquery())).scalar_one()
     return conn.execute(query.limit(filters.limit).offset(filters.offset)).all(), total
+
+
+def by_key(conn: Connection, query: Select[Any], key: ColumnElement[Any], keys: Sequence[int]) -> list[Any]:
+    """The query's rows with these keys, in the order of the keys; `id` is the rows' name for the key."""
+    found: dict[int, Any] = {}
+    for start in range(0, len(keys), 500):
+        found |= {row.id: row for row in conn.execute(query.where(key.in_(list(keys[start : start + 500]))))}
+    return [found[one] for one in keys if one in found]
+
+
+def tally(states: Iterable[str | None]) -> dict[str, int]:
+    """How many there are of each state, worst first; what has none is unknown."""
+    counted = Counter(state or str(RunState.UNKNOWN) for state in states)
+    return {state: counted[state] for state in sorted(counted, key=rank)}
 
 
 def products_of(conn: Connection, table: str, keys: Iterable[int]) -> dict[int, list[str]]:

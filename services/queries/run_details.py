@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from services.queries import rows as r
 from services.queries.base import iso
 from services.store import schema
-from services.vocabulary import RunState, failure_owner, rank
+from services.vocabulary import BAD, RunState, failure_owner, rank
 
 MOST_STEPS = 500
 run, step, project = schema.run, schema.step, schema.project
@@ -71,7 +71,13 @@ def first_failing(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     holders = {s["parent_step"] for s in failed if s["parent_step"]}
     leaves = [s for s in roots if s["native_id"] not in holders] or roots
     first = min(leaves, key=lambda s: (s["finished_at"] is None, s["finished_at"] or ""), default=None)
-    return None if first is None else {"name": first["name"], "message": first["message"] or first["failure_reason"]}
+    if first is None:
+        return None
+    return {
+        "name": first["name"],
+        "message": first["message"] or first["failure_reason"],
+        "owner": first["failure_owner"],
+    }
 
 
 def _related(conn: Connection, condition: Any) -> list[dict[str, Any]]:
@@ -87,10 +93,69 @@ def _related(conn: Connection, condition: Any) -> list[dict[str, Any]]:
 
 def first_failing_of(conn: Connection, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Run key -> its first failing step, for the failed runs of one page of a list."""
-    by_run: dict[int, list[dict[str, Any]]] = {}
-    for start in range(0, len(keys), 200):
-        query = r.identified(step).where(step.c.run_id.in_(list(keys[start : start + 200])))
-        for row in conn.execute(query.where(step.c.state == RunState.FAILED)):
-            by_run.setdefault(row.run_id, []).append(_shown(row._mapping))
-    found = {key: first_failing(steps) for key, steps in by_run.items()}
-    return {key: value for key, value in found.items() if value is not None}
+    failing = {key: first_failing(steps) for key, steps in _telling(conn, keys).items()}
+    return {key: found for key, found in failing.items() if found is not None}
+
+
+def told(conn: Connection, rows: Sequence[Any]) -> dict[int, dict[str, Any]]:
+    """Run key -> {first_failing_step, why}: one sentence on each run of a page that did not simply go well."""
+    wanted = [row.id for row in rows if row.state in _TELL]
+    steps, below = _telling(conn, wanted), _below(conn, wanted)
+    found = {}
+    for row in rows:
+        if row.id in wanted:
+            first = first_failing(steps.get(row.id, ()))
+            why = _why(row, steps.get(row.id, ()), below.get(row.id, ()), first)
+            found[row.id] = {"first_failing_step": first, "why": why}
+    return found
+
+
+_TELL = frozenset({RunState.FAILED, RunState.FAILING, RunState.WARNING, RunState.WAITING})
+
+
+def _telling(conn: Connection, keys: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """Run key -> its last attempts that failed or wait for somebody."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for start in range(0, len(keys), 500):
+        query = r.identified(step).where(
+            step.c.run_id.in_(list(keys[start : start + 500])),
+            step.c.state.concat("").in_((RunState.FAILED, RunState.WAITING)),
+            step.c.retried.is_not(True),
+        )
+        for row in conn.execute(query):
+            found.setdefault(row.run_id, []).append(_shown(row._mapping))
+    return found
+
+
+def _below(conn: Connection, keys: Sequence[int]) -> dict[int, list[str]]:
+    """Run key -> the projects of failed pipelines that it started."""
+    found: dict[int, list[str]] = {}
+    for start in range(0, len(keys), 500):
+        query = select(run.c.parent_id, run.c.name, project.c.path)
+        query = query.outerjoin(project, project.c.id == run.c.project_id)
+        query = query.where(run.c.parent_id.in_(list(keys[start : start + 500])), run.c.state.concat("").in_(BAD))
+        for row in conn.execute(query):
+            found.setdefault(row.parent_id, []).append(row.path or row.name or "another project")
+    return found
+
+
+def _why(
+    row: Any, steps: Sequence[Mapping[str, Any]], below: Sequence[str], first: Mapping[str, Any] | None
+) -> str | None:
+    """What stands behind a state, in words; None where nothing that we read tells."""
+    if row.state in BAD and first is not None:
+        return f"{first['name']} failed: {first['message']}" if first["message"] else f"{first['name']} failed"
+    if row.state in BAD and below:
+        return f"a pipeline that it started in {', '.join(sorted(set(below)))} failed"
+    if row.state == RunState.WAITING:
+        waiting = [one["name"] for one in steps if one["state"] == RunState.WAITING]
+        return f"somebody must start {', '.join(waiting[:3])}" if waiting else None
+    allowed = [one["name"] for one in steps if one["state"] == RunState.FAILED and one["allow_failure"]]
+    if allowed:
+        return f"{', '.join(allowed[:3])} failed, which is allowed"
+    if row.state == RunState.WARNING and row.fully_cached:
+        return "every task was a cache hit: nothing new was made"
+    if row.state == RunState.WARNING and row.own_state not in (None, row.state):
+        return "a pipeline that it started ended with a warning"
+    message: str | None = row.failure_message or row.failure_reason
+    return message
