@@ -20,6 +20,8 @@ from services.vocabulary import TIER_ORDER, RunState, rank
 NEEDS = ("gitlab.environments", "gitlab.deployments", "vertex.endpoints")
 MOST_ENVIRONMENTS = 2000
 HISTORY = 50
+ENDPOINT_STATES = ("none", "canary", "serving")
+"""Worst first: no version gets traffic, more than one does, one does."""
 
 environment, deployment, project, endpoint = schema.environment, schema.deployment, schema.project, schema.endpoint
 
@@ -28,23 +30,34 @@ def environments(conn: Connection, config: Config, filters: Filters, now: dateti
     """Environments, worst newest deployment first; *current* is the newest that succeeded."""
     sources = health(conn, config, now, NEEDS)
     found = [_place(row._mapping, config) for row in conn.execute(_query(filters).limit(MOST_ENVIRONMENTS))]
-    places = sorted((place for place in found if _asked_for(place, filters)), key=_by_tier)
+    places = sorted((place for place in found if filters.environment in (None, place["environment"])), key=_by_tier)
     states = _newest_states(conn, places)
-    places.sort(key=lambda place: rank(states.get(place["newest"], "succeeded")))
-    cut = places[filters.offset : filters.offset + filters.limit]
+    for place in places:
+        place["state"] = states.get(place["newest"])
+    places.sort(key=lambda place: rank(place["state"] or RunState.SUCCEEDED))
+    wanted = [place for place in places if filters.state in (None, place["state"])]
+    cut = wanted[filters.offset : filters.offset + filters.limit]
     _add_deployments(conn, cut)
     products = r.products_of(conn, "project", (place["project_id"] for place in cut if place["project_id"]))
     for place in cut:
         place["products"] = products.get(place.pop("project_id"), [])
     endpoints = [_endpoint(row._mapping) for row in conn.execute(_endpoints(filters))]
+    endpoints.sort(key=lambda one: ENDPOINT_STATES.index(one["state"]))
     return Answer(
         view="environments",
-        data={"environments": cut, "endpoints": endpoints, "selected": _selected(conn, filters)},
+        data={
+            "counts": r.tally(place["state"] for place in places if place["state"]),
+            "never_deployed": sum(place["state"] is None for place in places),
+            "guessed": sum(place["guess"] for place in places),
+            "environments": cut,
+            "endpoints": endpoints,
+            "selected": _selected(conn, config, filters),
+        },
         as_of=now,
         window=filters.window,
         sources=sources,
         shown=len(cut),
-        of=len(places),
+        of=len(wanted),
         empty_because=None if cut or endpoints else r.empty_reason(sources, filters, "environments"),
     )
 
@@ -102,10 +115,6 @@ def _place(row: Any, config: Config) -> dict[str, Any]:
     }
 
 
-def _asked_for(place: dict[str, Any], filters: Filters) -> bool:
-    return filters.environment in (None, place["environment"])
-
-
 def _newest_states(conn: Connection, places: Sequence[dict[str, Any]]) -> dict[int, str]:
     keys = [place["newest"] for place in places if place["newest"]]
     found: dict[int, str] = {}
@@ -128,7 +137,6 @@ def _add_deployments(conn: Connection, places: Sequence[dict[str, Any]]) -> None
     for place in places:
         for name in ("newest", "current"):
             place[name] = by_key.get(place[name])
-        place["state"] = place["newest"]["state"] if place["newest"] else None
 
 
 def deployed(row: Any) -> dict[str, Any]:
@@ -158,18 +166,29 @@ def _endpoints(filters: Filters) -> Select[Any]:
 
 
 def _endpoint(row: Any) -> dict[str, Any]:
+    split = sorted(row["traffic"] or (), key=lambda one: -(one.get("percent") or 0))
+    serving = [one for one in split if one.get("percent")]
     return {
         "id": r.id_of(row),
         "name": row["name"],
         "environment": row["environment"],
-        "traffic": row["traffic"],
+        "state": ENDPOINT_STATES[0] if not serving else ENDPOINT_STATES[2 if len(serving) == 1 else 1],
+        "traffic": split,
+        "passed_over": _passed_over(split, serving),
         "monitored": row["monitored"],
         "web_url": row["web_url"],
         **r.times(row, "created_at", "updated_at", "observed_at"),
     }
 
 
-def _selected(conn: Connection, filters: Filters) -> dict[str, Any] | None:
+def _passed_over(split: Sequence[Any], serving: Sequence[Any]) -> list[str]:
+    """Versions that were deployed after all that serve, and get no traffic: rolled back, or not let in yet."""
+    newest = max((str(one.get("deployed_at") or "") for one in serving), default="")
+    idle = [one for one in split if not one.get("percent") and str(one.get("deployed_at") or "") > newest]
+    return [str(one.get("version")) for one in idle] if serving else []
+
+
+def _selected(conn: Connection, config: Config, filters: Filters) -> dict[str, Any] | None:
     """The environment or endpoint that is opened, with its last deployments; None where there is none."""
     thing = find(conn, filters.selected) if filters.selected else None
     if thing is None or thing[0] not in ("environment", "endpoint"):
@@ -178,14 +197,19 @@ def _selected(conn: Connection, filters: Filters) -> dict[str, Any] | None:
     row = conn.execute(r.identified(table).where(table.c.id == thing[1])).one()._mapping
     where = deployment.c.place == row["name"]
     if thing[0] == "environment":
+        counts_for = resolve(config, row["name"], row["tier"])._asdict()
         where = (deployment.c.project_id == row["project_id"]) & where & (deployment.c.kind == "deployment")
     else:
-        where = where & (deployment.c.kind == "traffic")
+        counts_for = {"environment": row["environment"], "rule": "google project", "guess": False}
+        where = where & (deployment.c.kind == "traffic") & (deployment.c.source_id == row["source_id"])
     query = r.identified(deployment).where(where).order_by(deployment.c.created_at.desc()).limit(HISTORY)
     return {
         "id": filters.selected,
+        "kind": thing[0],
         "name": row["name"],
+        "counts_for": {name: counts_for[name] for name in ("environment", "rule", "guess")},
         "web_url": row["web_url"],
+        **r.times(row, "observed_at"),
         "deployments": [deployed(found._mapping) for found in conn.execute(query)],
     }
 
