@@ -40,7 +40,7 @@ def models(pull: Pull) -> Iterator[Batch]:
     The cursor holds when each model's versions were last listed, and the time stamp it had then.
     """
     checked: dict[str, list[str]] = dict(pull.cursor.get("checked", {}))
-    listed = list(pull.client.rows(pull.scope, "models", pull.now, order_by="update_time desc"))
+    listed = list(pull.client.rows(pull, "models", order_by="update_time desc"))
     names = frozenset(_base(item["name"]) for item in listed)
     checked = {name: value for name, value in checked.items() if name in names}
     order = sorted(listed, key=lambda item: (not _changed(item, checked), checked.get(_base(item["name"]), [""])[0]))
@@ -50,7 +50,7 @@ def models(pull: Pull) -> Iterator[Batch]:
         if not changed and spared <= 0:
             break
         spared -= 0 if changed else 1
-        versions = list(pull.client.rows(pull.scope, "modelVersions", pull.now, name=name))
+        versions = list(pull.client.rows(pull, "modelVersions", name=name))
         records: list[Record] = [model_of(pull, item), *(version_of(pull, one, item) for one in versions)]
         checked[name] = [stamp(pull.now), str(item.get("updateTime"))]
         wanted = tuple(_version_id(one) for one in versions if changed or _fresh(pull, one))
@@ -136,7 +136,7 @@ def _scores(pull: Pull, version: str) -> list[Evaluation]:
     if f"/locations/{pull.scope.key}/" not in version:
         return []
     try:
-        rows = list(pull.client.rows(pull.scope, "evaluations", pull.now, parent=version))
+        rows = list(pull.client.rows(pull, "evaluations", parent=version))
     except (AccessDenied, Unreadable) as error:
         if len(pull.work) == 1:
             raise
@@ -171,7 +171,7 @@ def endpoints(pull: Pull) -> Iterator[Batch]:
     records: list[Record] = []
     names: set[str] = set()
     deployed: set[str] = set()
-    for item in pull.client.rows(pull.scope, "endpoints", pull.now):
+    for item in pull.client.rows(pull, "endpoints"):
         names.add(item["name"])
         found = endpoint_of(pull, item)
         deployments = [_deployment(pull, item, found, one) for one in item.get("deployedModels") or []]

@@ -10,7 +10,7 @@ from typing import Any
 
 from services.config import VertexSource
 from services.sources import google
-from services.sources.base import Meter, Scope
+from services.sources.base import Meter, Pull, Scope
 
 PAGE = 100
 """No maximum is documented for most lists; featureGroups and featureOnlineStores have 100."""
@@ -37,6 +37,8 @@ LISTS: dict[str, tuple[str, str, str, str]] = {
                          "list_feature_view_syncs", "feature_view_syncs"),
 }  # fmt: skip
 """Collection -> (module, client, call, field of its answer that holds the rows)."""
+
+NAMELESS = frozenset({"anomalies"})
 
 GETS: dict[str, tuple[str, str, str]] = {
     "pipelineJobs": ("pipeline_service", "PipelineServiceClient", "get_pipeline_job"),
@@ -65,9 +67,24 @@ class VertexClient:
     def parent(self, scope: Scope) -> str:
         return f"projects/{self.source.project}/locations/{scope.key}"
 
-    def pages(self, scope: Scope, collection: str, now: datetime, **request: Any) -> Iterator[tuple[list[Json], str]]:
-        """The pages of a list, each with the token that leads to the next. Raises the errors of the contract."""
-        module, kind, call, rows = LISTS[collection]
+    def pages(self, pull: Pull, collection: str, **request: Any) -> Iterator[tuple[list[Json], str]]:
+        """The pages of a list, each with the token that leads to the next. Raises the errors of the contract.
+
+        A row without a name is nothing that could be kept: it is set aside, and counted.
+        """
+        for rows, token in self._pages(pull.scope, collection, pull.now, request):
+            named = [row for row in rows if row.get("name") or collection in NAMELESS]
+            for _ in range(len(rows) - len(named)):
+                pull.notes.reject(f"one of {collection}", "it has no name")
+            yield named, token
+
+    def rows(self, pull: Pull, collection: str, **request: Any) -> Iterator[Json]:
+        """All rows of a list."""
+        for page, _ in self.pages(pull, collection, **request):
+            yield from page
+
+    def _pages(self, scope: Scope, collection: str, now: datetime, request: Json) -> Iterator[tuple[list[Json], str]]:
+        module, kind, call, field_name = LISTS[collection]
         if not {"parent", "name", "model_deployment_monitoring_job"} & set(request):
             request["parent"] = self.parent(scope)
         request.setdefault("page_size", PAGE)
@@ -75,12 +92,7 @@ class VertexClient:
             pager = self._call(scope.key, module, kind, call, request)
             for page in pager.pages:
                 pb = type(page).pb(page)
-                yield [plain(row) for row in getattr(pb, rows)], str(pb.next_page_token)
-
-    def rows(self, scope: Scope, collection: str, now: datetime, **request: Any) -> Iterator[Json]:
-        """All rows of a list."""
-        for page, _ in self.pages(scope, collection, now, **request):
-            yield from page
+                yield [plain(row) for row in getattr(pb, field_name)], str(pb.next_page_token)
 
     def get(self, scope: Scope, collection: str, name: str, now: datetime) -> Json | None:
         """One resource by its full name; None where it is no longer there."""
@@ -95,9 +107,9 @@ class VertexClient:
             return plain(type(found).pb(found))
         return None
 
-    def probe(self, scope: Scope, collection: str, now: datetime, **request: Any) -> None:
-        """The cheapest look at a collection: one row."""
-        next(self.pages(scope, collection, now, page_size=1, **request), None)
+    def first(self, scope: Scope, collection: str, now: datetime, **request: Any) -> list[Json]:
+        """One row of a collection, or none: the cheapest look."""
+        return next(self._pages(scope, collection, now, {"page_size": 1, **request}), ([], ""))[0]
 
     def whole(self, kind: str, scope: Scope, names: frozenset[str]) -> dict[str, frozenset[str]]:
         """What exists of a kind over all regions, once each has been listed; until then nothing is said."""

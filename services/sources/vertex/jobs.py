@@ -53,7 +53,7 @@ def _changed(pull: Pull, cursor: dict[str, Any]) -> Batch:
     seen: dict[str, list[Any]] = dict(cursor.get("seen", {}))
     records, touched = [], []
     rows = pull.client.rows(
-        pull.scope, "pipelineJobs", pull.now, filter=f'update_time>="{stamp(since)}"', order_by="update_time desc",
+        pull, "pipelineJobs", filter=f'update_time>="{stamp(since)}"', order_by="update_time desc",
         read_mask={"paths": list(MASK)},
     )  # fmt: skip
     for item in rows:
@@ -82,7 +82,7 @@ def _history(pull: Pull, cursor: dict[str, Any]) -> Iterator[Batch]:
     if pull.since is not None:
         wanted.append(f'create_time>="{stamp(pull.since)}"')
     pages = pull.client.pages(
-        pull.scope, "pipelineJobs", pull.now, filter=" AND ".join(wanted), order_by="create_time desc",
+        pull, "pipelineJobs", filter=" AND ".join(wanted), order_by="create_time desc",
         read_mask={"paths": list(MASK)},
     )  # fmt: skip
     for rows, token in pages:
@@ -162,7 +162,7 @@ def custom_jobs(pull: Pull) -> Iterator[Batch]:
 
 def _listed(pull: Pull, cursor: dict[str, Any], filling: dict[str, Any], opened: dict[str, str]) -> Iterator[Batch]:
     request = {"filter": f'create_time>="{filling["since"]}"'} if filling["since"] else {}
-    pages = pull.client.pages(pull.scope, "customJobs", pull.now, page_token=filling["token"], **request)
+    pages = pull.client.pages(pull, "customJobs", page_token=filling["token"], **request)
     for rows, token in pages:
         runs = [custom_job_of(pull, item) for item in rows]
         for run in runs:

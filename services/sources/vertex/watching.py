@@ -36,7 +36,7 @@ Json = Mapping[str, Any]
 
 def schedules(pull: Pull) -> Iterator[Batch]:
     """All schedules: there is no filter by change, and they are few."""
-    found = [schedule_of(pull, item) for item in pull.client.rows(pull.scope, "schedules", pull.now)]
+    found = [schedule_of(pull, item) for item in pull.client.rows(pull, "schedules")]
     names = frozenset(one.native_id for one in found)
     yield Batch(records=tuple(found), present=pull.client.whole("vertex-schedule", pull.scope, names))
 
@@ -88,7 +88,7 @@ def monitors(pull: Pull) -> Iterator[Batch]:
     """Every monitoring job with the anomalies that it found last; scores that may not be read leave it without."""
     found = []
     parts: dict[str, str | None] = {}
-    for item in pull.client.rows(pull.scope, "monitors", pull.now):
+    for item in pull.client.rows(pull, "monitors"):
         try:
             stats = list(_stats(pull, item))
             parts[last(item["name"])] = None
@@ -106,7 +106,7 @@ def _stats(pull: Pull, item: Json) -> Iterator[Json]:
     objectives = [{"type_": getattr(Kinds, word), "top_feature_count": 100} for word in OBJECTIVES]
     for config in item.get("modelDeploymentMonitoringObjectiveConfigs") or []:
         yield from pull.client.rows(
-            pull.scope, "anomalies", pull.now, model_deployment_monitoring_job=item["name"],
+            pull, "anomalies", model_deployment_monitoring_job=item["name"],
             deployed_model_id=str(config.get("deployedModelId")), objectives=objectives,
         )  # fmt: skip
 
@@ -168,11 +168,11 @@ def feature_views(pull: Pull) -> Iterator[Batch]:
     """Every feature view with its last syncs; a store that may not be read leaves the others."""
     names: set[str] = set()
     parts: dict[str, str | None] = {}
-    for store in pull.client.rows(pull.scope, "onlineStores", pull.now):
+    for store in pull.client.rows(pull, "onlineStores"):
         part = last(store["name"])
         found = []
         try:
-            for item in pull.client.rows(pull.scope, "featureViews", pull.now, parent=store["name"]):
+            for item in pull.client.rows(pull, "featureViews", parent=store["name"]):
                 names.add(item["name"])
                 found.append(feature_view_of(pull, item, _syncs(pull, item["name"])))
             parts[part] = None
@@ -185,9 +185,7 @@ def feature_views(pull: Pull) -> Iterator[Batch]:
 
 def _syncs(pull: Pull, view: str) -> list[Json]:
     page, _ = next(
-        pull.client.pages(
-            pull.scope, "featureViewSyncs", pull.now, parent=view, page_size=10, order_by="create_time desc"
-        ),
+        pull.client.pages(pull, "featureViewSyncs", parent=view, page_size=10, order_by="create_time desc"),
         ([], ""),
     )
     return list(page)
@@ -232,13 +230,13 @@ def can_list(collection: str) -> Any:
     """A check that looks at one row of a collection."""
 
     def check(client: VertexClient, scope: Scope) -> None:
-        client.probe(scope, collection, utc_now())
+        client.first(scope, collection, utc_now())
 
     return check
 
 
 def can_evaluate(client: VertexClient, scope: Scope) -> None:
     """Evaluations can only be listed under a model: of the first one that there is."""
-    page, _ = next(client.pages(scope, "models", utc_now(), page_size=1), ([], ""))
+    page = client.first(scope, "models", utc_now())
     if page:
-        client.probe(scope, "evaluations", utc_now(), parent=page[0]["name"])
+        client.first(scope, "evaluations", utc_now(), parent=page[0]["name"])

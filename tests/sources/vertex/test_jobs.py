@@ -184,6 +184,15 @@ def test_null_where_a_value_was_is_not_known(google, vertex):
     assert (run.name, run.started_at) == ("run-1", None)
 
 
+def test_a_row_without_a_name_is_set_aside_and_the_others_go_on(google, vertex):
+    put(google[0], "pipelineJobs", a_job("run-1"), a_job("run-2", create_time=ago(hours=3)))
+    name = f'"name": "{PARENT}/pipelineJobs/run-1"'.encode()
+    google[1].faults.add(Fault(replace=(name, b'"name": null')))
+    found = read(SOURCE, "pipeline_jobs", *vertex)
+    assert [run.title for run in found.of(Run)] == ["run-2"]
+    assert found.notes.rejected == [("one of pipelineJobs", "it has no name")]
+
+
 HIDDEN = {
     "parameter": {"runtime_config": {"parameter_values": {"api_token": SECRET, "note": f"password={SECRET}"}}},
     "base64": {"runtime_config": {"parameter_values": {"x": base64.b64encode(f"password={SECRET}".encode()).decode()}}},
