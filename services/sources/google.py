@@ -41,6 +41,10 @@ _AWS = "urn:ietf:params:aws:token-type:aws4_request"
 _LOGIN = "run `gcloud auth application-default login`, or name a key file under `credentials`"
 
 
+class NotThere(AccessDenied):
+    """404: gone, or hidden from us; Google does not say which."""
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """What a stream asks for: the API, the role that allows it, and how to grant that."""
@@ -160,7 +164,7 @@ def refusal(error: Any, what: str, access: Access, now: datetime) -> SourceError
         return AccessDenied(f"{what}: not allowed (403); {access.role} is missing", access.grant)
     if code == 404:
         mend = f"check that it exists in {access.project}, and that the account may see it ({access.role})"
-        return AccessDenied(f"{what}: not found, or not to be seen (404)", mend)
+        return NotThere(f"{what}: not found, or not to be seen (404)", mend)
     if code >= 500 or code == 0:
         return Unreachable(f"{what}: Google answers {code or type(error).__name__}")
     return Unreadable(f"{what}: Google refuses the question ({code}): {said}")

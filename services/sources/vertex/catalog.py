@@ -9,7 +9,8 @@ from typing import Any
 
 from services.records import Deployment, Endpoint, Evaluation, Model, ModelDetail, Record, Ref, Version
 from services.redaction import redact_text
-from services.sources.base import AccessDenied, Batch, Pull, Unreadable
+from services.sources.base import Batch, Pull, Unreadable
+from services.sources.google import NotThere
 from services.sources.vertex.reading import (
     environment,
     labels_of,
@@ -126,7 +127,7 @@ def _digest(image: str | None) -> str | None:
 
 
 def evaluations(pull: Pull) -> Iterator[Batch]:
-    """The evaluations of the versions in `work`; a version that is gone, or refused, leaves the others."""
+    """The evaluations of the versions in `work`; a version that is gone leaves the others."""
     for start in range(0, len(pull.work), _CHUNK):
         versions = pull.work[start : start + _CHUNK]
         yield Batch(records=tuple(one for version in versions for one in _scores(pull, version)), done=versions)
@@ -137,9 +138,7 @@ def _scores(pull: Pull, version: str) -> list[Evaluation]:
         return []
     try:
         rows = list(pull.client.rows(pull, "evaluations", parent=version))
-    except (AccessDenied, Unreadable) as error:
-        if len(pull.work) == 1:
-            raise
+    except (NotThere, Unreadable) as error:
         pull.notes.reject(f"evaluations of {version}", error.reason)
         return []
     return [evaluation_of(pull, item, version) for item in rows]

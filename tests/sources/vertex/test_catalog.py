@@ -75,6 +75,15 @@ def test_evaluations_keep_numbers_and_nothing_else(google, vertex):
     assert len(found.notes.rejected) == 1
 
 
+def test_evaluations_of_a_version_that_is_gone_are_done_and_a_refusal_is_one(google, vertex):
+    gone = f"{PARENT}/models/99@1"
+    assert read(SOURCE, "evaluations", *vertex, work=(gone,)).batches[0].done == (gone,)
+    google[0].vertex.denied["evaluations"] = 403
+    register(google[0], a_model("1"))
+    with pytest.raises(AccessDenied):
+        read(SOURCE, "evaluations", *vertex, work=(f"{MODEL}@1",))
+
+
 def test_an_endpoint_tells_its_split_and_each_version_on_it(google, vertex):
     watched = {"model_deployment_monitoring_job": f"{PARENT}/modelDeploymentMonitoringJobs/4"}
     put(google[0], "endpoints", an_endpoint({"1": 90, "2": 10, "3": 0}, labels={"environment": "prod"}, **watched))
