@@ -106,6 +106,7 @@ class Worker:
         self._scopes_until: datetime | None = None
         self._lease_until: datetime | None = None
         self._failures = 0
+        self._noted = ""
 
     def run(self, stop: threading.Event) -> None:
         """Collect this source until `stop` is set; a failure to connect is said, and tried again."""
@@ -146,6 +147,7 @@ class Worker:
             ]
             if not pending or live.resume_at is not None:
                 break
+        self._note(live, self.collector.clock())
         return outcomes
 
     def turns(self, stop: threading.Event) -> float:
@@ -167,7 +169,16 @@ class Worker:
             if self._is_due(live, scope, stream):
                 outcome = run_turn(live, scope, stream, TURN_SECONDS)
                 busy = busy or (not outcome.finished and outcome.error is None)
+        self._note(live, now)
         return 0.0 if busy else 1.0
+
+    def _note(self, live: Live, now: datetime) -> None:
+        """Keep what the source told beside its data, for example that its token ends soon."""
+        told = "; ".join(getattr(live.client, "notices", {}).values())
+        if told != self._noted:
+            with self.collector.store.write() as conn:
+                progress.set_meta(conn, {f"source-notice:{self.entry.name}": told}, now)
+            self._noted = told
 
     def _is_due(self, live: Live, scope: Scope, stream: Stream) -> bool:
         health = live.of(scope, stream)

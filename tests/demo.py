@@ -78,8 +78,7 @@ def living(folder: Path) -> Iterator[Demo]:
                 outcome.error for outcome in outcomes if type(outcome.error).__module__ == "builtins" and outcome.error
             ]
             assert not bugs, bugs
-            with store.writer.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            store.checkpoint()
             store.close()
             yield Demo(config, store_file, tuple(f"http://127.0.0.1:{port}" for port in ports))
         finally:

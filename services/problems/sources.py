@@ -15,6 +15,8 @@ from services.vocabulary import RunState
 from services.wording import count, listed
 
 source, state, part = schema.source, schema.stream_state, schema.stream_part
+NOTICE = "source-notice:"
+"""Start of the keys under which the collector keeps what a source told beside its data."""
 AT_ONCE = ("unreadable", "bug")
 """Answers that no waiting mends; a source that is merely out of reach for a moment is tried again first."""
 
@@ -101,4 +103,18 @@ def part_no_access(scene: Scene) -> Judged:
                        title=f"{some[0].source_name}: {count(len(names), 'part')} could not be read: {listed(names)}",
                        facts={"parts": [{"part": row.part, "stream": row.stream, "reason": row.reason}
                                         for row in some[:100]]}))  # fmt: skip
+    return Judged(tuple(bad), whole=True)
+
+
+@problem("source-notice", timed=True)
+def source_notice(scene: Scene) -> Judged:
+    """What a source told us beside its data, for example that the token by which we read it ends soon."""
+    meta = schema.meta
+    query = select(meta).where(meta.c.key.like(f"{NOTICE}%"), meta.c.value != "")
+    notices = {row.key.removeprefix(NOTICE): row for row in scene.conn.execute(query).all()}
+    bad = []
+    for row in scene.conn.execute(select(source).where(source.c.name.in_(sorted(notices)))).all():
+        told = notices[row.name]
+        bad.append(Bad(subject=("source", row.id, ""), severity=AMBER, state=RunState.WARNING, lane="source",
+                       since=told.at, source_id=row.id, title=f"{row.name}: {told.value}"))  # fmt: skip
     return Judged(tuple(bad), whole=True)

@@ -9,7 +9,7 @@ import pytest
 from services.queries.health import health
 from services.store import progress, schema
 from services.vocabulary import Freshness
-from tests.emulators.gitlab_builders import a_deployment, a_job, a_merge_request, a_pipeline, a_small_gitlab, at
+from tests.emulators.gitlab_builders import TOKEN, a_deployment, a_job, a_merge_request, a_pipeline, a_small_gitlab, at
 from tests.sync.local import team
 
 
@@ -49,14 +49,14 @@ def test_what_happened_while_the_collector_was_down_for_two_hours_is_not_missed(
         data.items(1, "pipelines").append(a_pipeline(1000 + number, created_at=moment, updated_at=moment))
         data.items(1, "jobs").append(a_job(5000 + number, pipeline=1000 + number))
     data.projects[1]["last_activity_at"] = at(-100)
-    data.items(1, "deployments").append(a_deployment(900, created_at=at(-90), updated_at=at(-89)))
+    data.items(1, "deployments").append(a_deployment(61, created_at=at(-90), updated_at=at(-89)))
     data.items(1, "merge_requests").append(a_merge_request(9, created_at=at(-60), updated_at=at(-60)))
     shop.restart()
     shop.sweep()
     runs = {row.native_id for row in shop.rows(schema.run)}
     assert {str(1000 + number) for number in range(30)} <= runs
     assert {str(5000 + number) for number in range(30)} <= {row.native_id for row in shop.rows(schema.step)}
-    assert "900" in {row.native_id.rpartition("/")[2] for row in shop.rows(schema.deployment)}
+    assert "61" in {row.native_id.rpartition("/")[2] for row in shop.rows(schema.deployment)}
     assert "9" in {row.iid for row in shop.rows(schema.change)}
 
 
@@ -86,7 +86,7 @@ def test_a_403_on_one_stream_leaves_the_others_fresh_and_says_how_to_grant_it(sh
     ("fault", "stream", "status"),
     [
         pytest.param({"path": "/merge_requests", "status": 500}, "merge_requests", "unreachable", id="500"),
-        pytest.param({"path": "/merge_requests", "status": 404}, "merge_requests", "off", id="404"),
+        pytest.param({"path": "/merge_requests", "status": 404}, "merge_requests", "no-access", id="404"),
         pytest.param(
             {"path": "/merge_requests", "cut_after_bytes": 1}, "merge_requests", "unreachable", id="a cut connection"
         ),
@@ -191,3 +191,17 @@ def _never():
     import threading
 
     return threading.Event()
+
+
+def test_a_token_that_ends_soon_is_a_problem_before_it_is_one(sqlite_store, tmp_path):
+    gitlab = a_small_gitlab()
+    gitlab.gitlab.tokens[TOKEN].expires_at = "2026-12-01"
+    with team(gitlab, sqlite_store, tmp_path) as shop:
+        shop.sweep()
+        assert [row.title for row in shop.rows(schema.problem, kind="source-notice")] == [
+            next(row.title for row in shop.rows(schema.problem) if "2026-12-01" in row.title)
+        ]
+        gitlab.gitlab.tokens[TOKEN].expires_at = "2027-12-01"
+        shop.advance(hours=2)
+        shop.sweep()
+        assert all(row.closed_at for row in shop.rows(schema.problem, kind="source-notice"))
