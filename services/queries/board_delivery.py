@@ -16,6 +16,7 @@ from services.queries.base import Filters, to_millis
 from services.queries.board_cells import Cell, Cells, Place, fetch, lead, short
 from services.queries.identity import text_ids
 from services.queries.threads import Hop, Thing, made_from
+from services.scene import pick
 from services.store import schema
 from services.vocabulary import RunState
 
@@ -25,6 +26,7 @@ MOST_CHANGES = 4000
 
 environment, deployment, run, version = schema.environment, schema.deployment, schema.run, schema.version
 workspace, change, head = schema.workspace, schema.change, schema.branch_head
+_RUN = ("id", "native_id", "name", "ref", "state", "sha", "created_at", "finished_at", "web_url")
 _GOOD = (RunState.SUCCEEDED, RunState.WARNING)
 
 
@@ -63,7 +65,7 @@ def _newest(*states: str) -> Any:
 def heads(conn: Connection, projects: Mapping[int, Sequence[str]]) -> dict[str, list[Any]]:
     """Product -> the newest runs of its projects' default branches."""
     rows = conn.execute(
-        select(run)
+        pick(run, "project_id", *_RUN)
         .join(head, head.c.run_id == run.c.id)
         .where(head.c.project_id.in_(sorted(projects)), head.c.is_default.is_(True))
     )
@@ -134,7 +136,7 @@ def ci_cells(
         for product, rows in newest.items()
     }
     made = {latest.run_id for pairs in deployed.values() for latest, _ in pairs if latest.run_id}
-    runs = {row.id: row for row in fetch(conn, run, made)}
+    runs = {row.id: row for row in fetch(conn, run, made, *_RUN)}
     for place, pairs in deployed.items():
         if place[1] != first or place not in cells:
             found = [runs[latest.run_id] for latest, _ in pairs if latest.run_id in runs]

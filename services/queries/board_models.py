@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from services.config import Config, Metric
 from services.queries.base import to_millis
@@ -23,6 +23,8 @@ RUNS_A_NAME = 12
 """So many newest runs of a name are looked at to find the newest of each environment."""
 MOST_NAMES = 400
 METRIC_REACH = timedelta(days=14)
+MOST_POINTS = 60
+"""So many newest points are looked at to find the newest of each environment."""
 WHOLE = ("", "all", "overall", "total")
 """Names of the slice that is no slice: all of the traffic."""
 
@@ -30,9 +32,20 @@ run, version, model, endpoint = schema.run, schema.version, schema.model, schema
 detail, point, member = schema.model_detail, schema.metric_point, schema.membership
 
 
+_NEXT_NAME = select(func.min(run.c.name)).where(run.c.kind == bindparam("kind"), run.c.name > bindparam("name"))
+_NEWEST = (
+    select(run.c.id)
+    .where(run.c.kind == bindparam("kind"), run.c.name == bindparam("name"))
+    .order_by(run.c.created_at.desc())
+    .limit(RUNS_A_NAME)
+)
+_RUN = ("id", "name", "environment", "state", "created_at", "finished_at", "labels", "web_url")
+_VERSION = ("id", "label", "created_at", "web_url", "sha", "labels")
+
+
 def training_cells(conn: Connection, products: Sequence[str]) -> Cells:
     """The newest run of each ML pipeline in each environment."""
-    rows = fetch(conn, run, _newest_runs(conn))
+    rows = fetch(conn, run, _newest_runs(conn), *_RUN)
     owners: dict[int, list[str]] = {}
     for start in range(0, len(rows), 800):
         found = conn.execute(
@@ -65,16 +78,11 @@ def _newest_runs(conn: Connection) -> list[int]:
     for kind in ML_KINDS:
         name = ""
         while names < MOST_NAMES:
-            found = conn.execute(select(func.min(run.c.name)).where(run.c.kind == kind, run.c.name > name)).scalar()
+            found = conn.execute(_NEXT_NAME, {"kind": kind, "name": name}).scalar()
             if found is None:
                 break
             name, names = found, names + 1
-            keys += conn.execute(
-                select(run.c.id)
-                .where(run.c.kind == kind, run.c.name == name)
-                .order_by(run.c.created_at.desc())
-                .limit(RUNS_A_NAME)
-            ).scalars()
+            keys += conn.execute(_NEWEST, {"kind": kind, "name": name}).scalars()
     return keys
 
 
@@ -85,7 +93,7 @@ def _shas(labels: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 def model_cells(conn: Connection, owned: Mapping[int, Sequence[str]]) -> Cells:
     """The newest registered version of each model, by the environment of its registry."""
-    rows = {row.id: row for row in fetch(conn, model, owned)}
+    rows = {row.id: row for row in fetch(conn, model, owned, "id", "name", "environment", "gone_at", "web_url")}
     newest: dict[int, Any] = {}
     pairs = conn.execute(
         select(detail.c.model_id, detail.c.version_id, version.c.created_at)
@@ -95,7 +103,7 @@ def model_cells(conn: Connection, owned: Mapping[int, Sequence[str]]) -> Cells:
     )
     for model_id, version_id, _ in pairs:
         newest[model_id] = version_id
-    versions = {row.id: row for row in fetch(conn, version, newest.values())}
+    versions = {row.id: row for row in fetch(conn, version, newest.values(), *_VERSION)}
     cells: dict[Place, list[Cell]] = {}
     for model_id, version_id in newest.items():
         owner, row = rows[model_id], versions[version_id]
@@ -180,11 +188,12 @@ def _newest_points(conn: Connection, metric: Metric, environments: frozenset[str
             point.c.metric == metric.key, point.c.slice.in_(WHOLE), point.c.at >= to_millis(now - METRIC_REACH),
             point.c.value.is_not(None),
         )
-        .order_by(point.c.at)
+        .order_by(point.c.at.desc())
+        .limit(MOST_POINTS)
     )  # fmt: skip
     found: dict[str, Any] = {}
     for row in rows:
         if fnmatchcase(row.model, metric.model):
             for environment in [row.environment] if row.environment else environments:
-                found[environment] = row
+                found.setdefault(environment, row)
     return found

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import Connection, Select, select
 
 from services.config import Config
-from services.environments import resolve
+from services.environments import Place, resolve
 from services.queries import rows as r
 from services.queries.base import Answer, Filters, View
 from services.queries.health import health
@@ -29,26 +30,17 @@ environment, deployment, project, endpoint = schema.environment, schema.deployme
 def environments(conn: Connection, config: Config, filters: Filters, now: datetime) -> Answer:
     """Environments, worst newest deployment first; *current* is the newest that succeeded."""
     sources = health(conn, config, now, NEEDS)
-    found = [_place(row._mapping, config) for row in conn.execute(_query(filters).limit(MOST_ENVIRONMENTS))]
-    places = sorted((place for place in found if filters.environment in (None, place["environment"])), key=_by_tier)
-    states = _newest_states(conn, places)
-    for place in places:
-        place["state"] = states.get(place["newest"])
-    places.sort(key=lambda place: rank(place["state"] or RunState.SUCCEEDED))
-    wanted = [place for place in places if filters.state in (None, place["state"])]
-    cut = wanted[filters.offset : filters.offset + filters.limit]
-    _add_deployments(conn, cut)
-    products = r.products_of(conn, "project", (place["project_id"] for place in cut if place["project_id"]))
-    for place in cut:
-        place["products"] = products.get(place.pop("project_id"), [])
+    places = _places(conn, config, filters)
+    wanted = [place for place in places if filters.state in (None, place.state)]
+    cut = _page(conn, config, wanted[filters.offset : filters.offset + filters.limit])
     endpoints = [_endpoint(row._mapping) for row in conn.execute(_endpoints(filters))]
     endpoints.sort(key=lambda one: ENDPOINT_STATES.index(one["state"]))
     return Answer(
         view="environments",
         data={
-            "counts": r.tally(place["state"] for place in places if place["state"]),
-            "never_deployed": sum(place["state"] is None for place in places),
-            "guessed": sum(place["guess"] for place in places),
+            "counts": r.tally(place.state for place in places if place.newest),
+            "never_deployed": sum(place.newest is None for place in places),
+            "guessed": sum(place.told.guess for place in places),
             "environments": cut,
             "endpoints": endpoints,
             "selected": _selected(conn, config, filters),
@@ -62,81 +54,100 @@ def environments(conn: Connection, config: Config, filters: Filters, now: dateti
     )
 
 
-def _latest(alias: Any, *conditions: ColumnElement[bool]) -> Any:
-    """The key of the newest deployment of an environment that meets the conditions, by one index seek."""
-    return (
-        select(alias.c.id)
-        .where(
-            alias.c.project_id == environment.c.project_id,
-            alias.c.place == environment.c.name,
-            alias.c.kind == "deployment",
-            *conditions,
+class _Environment(NamedTuple):
+    """What sorting and counting need of an environment."""
+
+    id: int
+    told: Place
+    newest: int | None
+    """The key of its newest deployment."""
+    state: str | None
+    order: tuple[int, int, str, str]
+
+
+def _places(conn: Connection, config: Config, filters: Filters) -> list[_Environment]:
+    """The environments asked for: worst newest deployment first, then those nearest to production."""
+    newest = deployment.alias()
+    query = (
+        select(
+            environment.c.id, environment.c.name, environment.c.tier, project.c.path,
+            newest.c.id.label("newest"), newest.c.state,
         )
-        .order_by(alias.c.created_at.desc(), alias.c.id.desc())
+        .outerjoin(project, project.c.id == environment.c.project_id)
+        .outerjoin(newest, newest.c.id == _latest())
+        .where(
+            environment.c.available.is_not(False),
+            r.all_of(
+                None if filters.project is None else project.c.path == filters.project,
+                r.of_product(filters, "project", environment.c.project_id),
+                r.holds_text(filters, environment.c.name, project.c.path),
+            ),
+        )
+        .order_by(environment.c.id)
+        .limit(MOST_ENVIRONMENTS)
+    )  # fmt: skip
+    told = cache(lambda name, tier: resolve(config, name, tier))
+    found = []
+    for row in conn.execute(query):
+        place = told(row.name, row.tier)
+        if filters.environment in (None, place.environment):
+            worst = rank(row.state or RunState.SUCCEEDED)
+            order = (worst, -TIER_ORDER[place.tier], row.path or "", row.name or "")
+            found.append(_Environment(row.id, place, row.newest, row.state, order))
+    return sorted(found, key=lambda one: one.order)
+
+
+def _latest(*, succeeded: bool = False) -> Any:
+    """The key of an environment's newest deployment, or of its newest that succeeded, by one index seek."""
+    inner = deployment.alias()
+    return (
+        select(inner.c.id)
+        .where(
+            inner.c.project_id == environment.c.project_id,
+            inner.c.place == environment.c.name,
+            inner.c.kind == "deployment",
+            *([inner.c.state == RunState.SUCCEEDED] if succeeded else []),
+        )
+        .order_by(inner.c.created_at.desc(), inner.c.id.desc())
         .limit(1)
         .correlate(environment)
         .scalar_subquery()
     )
 
 
-def _query(filters: Filters) -> Select[Any]:
-    newest, current = deployment.alias(), deployment.alias()
-    query = r.identified(environment).add_columns(
-        project.c.path,
-        _latest(newest).label("newest_id"),
-        _latest(current, current.c.state == RunState.SUCCEEDED).label("current_id"),
-    )
+def _page(conn: Connection, config: Config, cut: Sequence[_Environment]) -> list[dict[str, Any]]:
+    """These environments with their newest and their current deployment."""
+    query = r.identified(environment).add_columns(project.c.path, _latest(succeeded=True).label("current"))
     query = query.outerjoin(project, project.c.id == environment.c.project_id)
-    return query.where(
-        r.all_of(
-            environment.c.available.is_not(False),
-            None if filters.project is None else project.c.path == filters.project,
-            r.of_product(filters, "project", environment.c.project_id),
-            r.holds_text(filters, environment.c.name, project.c.path),
-        )
-    ).order_by(environment.c.id)
+    rows = r.by_key(conn, query, environment.c.id, [one.id for one in cut])
+    keys = {one.newest for one in cut} | {row.current for row in rows}
+    made = _deployments(conn, sorted(key for key in keys if key))
+    products = r.products_of(conn, "project", (row.project_id for row in rows if row.project_id))
+    return [
+        {
+            "id": r.id_of(row._mapping),
+            "project": row.path,
+            "products": products.get(row.project_id, []),
+            "name": row.name,
+            **_counts_for(one.told),
+            "tier": str(one.told.tier),
+            "web_url": row.web_url,
+            **r.times(row._mapping, "observed_at", "gone_at"),
+            "state": one.state,
+            "newest": made.get(one.newest or 0),
+            "current": made.get(row.current or 0),
+        }
+        for one, row in zip(cut, rows, strict=True)
+    ]
 
 
-def _place(row: Any, config: Config) -> dict[str, Any]:
-    place = resolve(config, row["name"], row["tier"])
-    return {
-        "id": r.id_of(row),
-        "project": row["path"],
-        "project_id": row["project_id"],
-        "name": row["name"],
-        "environment": place.environment,
-        "tier": str(place.tier),
-        "rule": place.rule,
-        "guess": place.guess,
-        "web_url": row["web_url"],
-        **r.times(row, "observed_at", "gone_at"),
-        "newest": row["newest_id"],
-        "current": row["current_id"],
-    }
+def _counts_for(place: Place) -> dict[str, Any]:
+    return {"environment": place.environment, "rule": place.rule, "guess": place.guess}
 
 
-def _newest_states(conn: Connection, places: Sequence[dict[str, Any]]) -> dict[int, str]:
-    keys = [place["newest"] for place in places if place["newest"]]
-    found: dict[int, str] = {}
-    for start in range(0, len(keys), 500):
-        query = select(deployment.c.id, deployment.c.state).where(deployment.c.id.in_(keys[start : start + 500]))
-        found |= {row[0]: row[1] for row in conn.execute(query)}
-    return found
-
-
-def _by_tier(place: dict[str, Any]) -> tuple[int, str, str]:
-    return (-TIER_ORDER[place["tier"]], place["project"] or "", place["name"] or "")
-
-
-def _add_deployments(conn: Connection, places: Sequence[dict[str, Any]]) -> None:
-    keys = sorted({place[name] for place in places for name in ("newest", "current") if place[name]})
-    by_key: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(keys), 500):
-        query = r.identified(deployment).where(deployment.c.id.in_(keys[start : start + 500]))
-        by_key |= {row.id: deployed(row._mapping) for row in conn.execute(query)}
-    for place in places:
-        for name in ("newest", "current"):
-            place[name] = by_key.get(place[name])
+def _deployments(conn: Connection, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
+    query = r.identified(deployment)
+    return {row.id: deployed(row._mapping) for row in r.by_key(conn, query, deployment.c.id, keys)}
 
 
 def deployed(row: Any) -> dict[str, Any]:
@@ -197,7 +208,7 @@ def _selected(conn: Connection, config: Config, filters: Filters) -> dict[str, A
     row = conn.execute(r.identified(table).where(table.c.id == thing[1])).one()._mapping
     where = deployment.c.place == row["name"]
     if thing[0] == "environment":
-        counts_for = resolve(config, row["name"], row["tier"])._asdict()
+        counts_for = _counts_for(resolve(config, row["name"], row["tier"]))
         where = (deployment.c.project_id == row["project_id"]) & where & (deployment.c.kind == "deployment")
     else:
         counts_for = {"environment": row["environment"], "rule": "google project", "guess": False}
@@ -207,7 +218,7 @@ def _selected(conn: Connection, config: Config, filters: Filters) -> dict[str, A
         "id": filters.selected,
         "kind": thing[0],
         "name": row["name"],
-        "counts_for": {name: counts_for[name] for name in ("environment", "rule", "guess")},
+        "counts_for": counts_for,
         "web_url": row["web_url"],
         **r.times(row, "observed_at"),
         "deployments": [deployed(found._mapping) for found in conn.execute(query)],

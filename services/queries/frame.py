@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from services.config import Config
 from services.queries.base import SourceHealth
@@ -14,6 +14,10 @@ from services.queries.health import Collector, collector, health
 from services.store import schema
 
 UNASSIGNED = "unassigned"
+
+
+_PRODUCT = schema.membership.c.product
+_NEXT = select(func.min(_PRODUCT)).where(bindparam("last") < _PRODUCT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,9 @@ def products(conn: Connection, config: Config) -> tuple[str, ...]:
 
 def _held(conn: Connection) -> Iterator[str]:
     """Products that have members, by one step in the index each: the table itself holds every ML run."""
-    product, last = schema.membership.c.product, ""
+    last = ""
     while True:
-        found = conn.execute(select(func.min(product)).where(product > last)).scalar()
+        found = conn.execute(_NEXT, {"last": last}).scalar()
         if found is None:
             return
         yield found

@@ -21,6 +21,32 @@ DEFAULT_PROMISE_MS = 5 * 60 * 1000
 ORDER = (Freshness.BROKEN, Freshness.NO_ACCESS, Freshness.STALE, Freshness.NEVER, Freshness.FRESH)
 """Worst first."""
 
+# Statements that never change are built once: building one costs more than running it.
+_source, _part, _project = schema.source, schema.stream_part, schema.project
+_STREAMS = (
+    select(_source.c.name, _source.c.family, schema.stream_state)
+    .join(_source, _source.c.id == schema.stream_state.c.source_id)
+    .order_by(_source.c.id, schema.stream_state.c.stream, schema.stream_state.c.scope)
+)
+_PARTS = (
+    select(
+        _source.c.name, _source.c.family, _part.c.stream, func.count(),
+        func.min(func.coalesce(_project.c.path, _part.c.part)),
+    )
+    .join(_source, _source.c.id == _part.c.source_id)
+    .outerjoin(
+        _project,
+        and_(_project.c.source_id == _part.c.source_id, _project.c.kind == "project",
+             _project.c.native_id == _part.c.part),
+    )
+    .group_by(_source.c.name, _source.c.family, _part.c.stream)
+)  # fmt: skip
+_ERROR = "source-error:"
+_ERRORS = select(schema.meta.c.key, schema.meta.c.value).where(
+    schema.meta.c.key.startswith(_ERROR, autoescape=True), schema.meta.c.value != ""
+)
+_HEARTBEAT = select(schema.meta.c.at).where(schema.meta.c.key == "heartbeat")
+
 _REFUSED = {"no-access": Freshness.NO_ACCESS, "unreadable": Freshness.BROKEN, "bug": Freshness.BROKEN}
 
 
@@ -35,7 +61,7 @@ class Collector:
 
 def collector(conn: Connection, now: datetime) -> Collector:
     """The collector's last heartbeat, and whether it is at most 60 s old."""
-    at = from_millis(conn.execute(select(schema.meta.c.at).where(schema.meta.c.key == "heartbeat")).scalar())
+    at = from_millis(conn.execute(_HEARTBEAT).scalar())
     return Collector(at, at is not None and now - at <= HEARTBEAT_LIMIT)
 
 
@@ -55,13 +81,7 @@ def freshness(row: Any, now: datetime) -> Freshness:
 
 def stream_rows(conn: Connection) -> list[Row[Any]]:
     """All rows of stream_state with the name and the family of their source; a few dozen."""
-    return list(
-        conn.execute(
-            select(schema.source.c.name, schema.source.c.family, schema.stream_state)
-            .join(schema.source, schema.source.c.id == schema.stream_state.c.source_id)
-            .order_by(schema.source.c.id, schema.stream_state.c.stream, schema.stream_state.c.scope)
-        )
-    )
+    return list(conn.execute(_STREAMS))
 
 
 def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ...] = ()) -> tuple[SourceHealth, ...]:
@@ -91,11 +111,7 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
 
 def _errors(conn: Connection) -> dict[str, str]:
     """Source -> why the collector cannot connect to it at all."""
-    meta, prefix = schema.meta, "source-error:"
-    rows = conn.execute(
-        select(meta.c.key, meta.c.value).where(meta.c.key >= prefix, meta.c.key < "source-error;", meta.c.value != "")
-    )
-    return {key.removeprefix(prefix): value for key, value in rows}
+    return {key.removeprefix(_ERROR): value for key, value in conn.execute(_ERRORS)}
 
 
 def _disconnected(told: SourceHealth, error: str | None) -> SourceHealth:
@@ -108,18 +124,9 @@ def _disconnected(told: SourceHealth, error: str | None) -> SourceHealth:
 
 def _parts(conn: Connection) -> dict[tuple[str, str, str], str]:
     """(source, family, stream) -> what of it cannot be read while the rest can."""
-    part, source, project = schema.stream_part, schema.source, schema.project
-    same = and_(project.c.source_id == part.c.source_id, project.c.native_id == part.c.part)
-    named = func.min(func.coalesce(project.c.path, part.c.part))
-    rows = conn.execute(
-        select(source.c.name, source.c.family, part.c.stream, func.count(), named)
-        .join(source, source.c.id == part.c.source_id)
-        .outerjoin(project, and_(same, project.c.kind == "project"))
-        .group_by(source.c.name, source.c.family, part.c.stream)
-    )
     return {
         (name, family, stream): f"{first} cannot be read" if n == 1 else f"{n} parts cannot be read"
-        for name, family, stream, n, first in rows
+        for name, family, stream, n, first in conn.execute(_PARTS)
     }
 
 

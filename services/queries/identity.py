@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from services.store import schema
 
@@ -22,6 +23,9 @@ TABLES = {
 """Kind of a thing -> the table that holds it."""
 
 _FORM = re.compile(rf"(?s)(.+?):({'|'.join(map(re.escape, TABLES))}):(.+)")
+
+
+_PORTION = 900
 
 
 class Identity(NamedTuple):
@@ -67,11 +71,19 @@ def text_ids(conn: Connection, things: Iterable[tuple[str, int]]) -> Mapping[tup
         wanted.setdefault(table_name, set()).add(key)
     found: dict[tuple[str, int], str] = {}
     for table_name in sorted(wanted.keys() & set(TABLES.values())):
-        table = schema.METADATA.tables[table_name]
-        rows = conn.execute(
-            select(table.c.id, schema.source.c.instance, table.c.kind, table.c.native_id)
-            .join(schema.source, schema.source.c.id == table.c.source_id)
-            .where(table.c.id.in_(sorted(wanted[table_name])))
-        )
-        found |= {(table_name, key): text_id(*identity) for key, *identity in rows}
+        keys = sorted(wanted[table_name])
+        for start in range(0, len(keys), _PORTION):
+            rows = conn.execute(_identities(table_name), {"keys": keys[start : start + _PORTION]})
+            found |= {(table_name, key): text_id(*identity) for key, *identity in rows}
     return found
+
+
+@cache
+def _identities(table_name: str) -> Select[Any]:
+    """The identities of rows by their keys; kept, as building a statement costs more than running this one."""
+    table = schema.METADATA.tables[table_name]
+    return (
+        select(table.c.id, schema.source.c.instance, table.c.kind, table.c.native_id)
+        .join(schema.source, schema.source.c.id == table.c.source_id)
+        .where(table.c.id.in_(bindparam("keys", expanding=True)))
+    )
