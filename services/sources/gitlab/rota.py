@@ -79,7 +79,16 @@ def _deploying(pull: Pull, cursor: Json, paths: dict[int, str]) -> list[str]:
     young = [str(project) for project, began in under_way.values() if _waited(pull, began) < YOUNG]
     old = {str(project) for project, _ in under_way.values()} - set(young)
     had = (cursor.get("due") or {}).get("deployments", {})
-    return [*young, *(key for key in old if _waited(pull, had.get(key)) >= OLD_EVERY), *_new(pull, iids, paths)]
+    waited = [key for key in old if _waited(pull, had.get(key)) >= OLD_EVERY]
+    return [*young, *waited, *_unnumbered(pull, iids, paths), *_new(pull, iids, paths)]
+
+
+def _unnumbered(pull: Pull, iids: dict[str, int], paths: dict[int, str]) -> list[str]:
+    """Projects whose numbers were read and then lost by a crash before they stood in the cursor; once a process."""
+    if pull.client.memory.get("numbered"):
+        return []
+    pull.client.memory["numbered"] = True
+    return [str(key) for key in paths if str(key) not in iids]
 
 
 def _new(pull: Pull, iids: dict[str, int], paths: dict[int, str]) -> Iterator[str]:
