@@ -120,7 +120,7 @@ def _card(one: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
     return tag(
         "article",
         tag("div", badge(one["status"], tone=tone), link(one["title"], opened, cls="tl-title"), cls="tl-line"),
-        tag("div", one["reason"], cls="tl-why") if one["reason"] else None,
+        tag("div", one["reason"], cls="tl-why") if one["reason"] not in (None, one["status"]) else None,
         tag("div", tag("span", *tags), tag("span", since), tag("span", day) if day else None, new,
             source_link(one["web_url"]), cls="tl-meta"),
         cls=f"tl-card tl-c-{tone}",

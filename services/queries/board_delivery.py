@@ -176,7 +176,7 @@ def image_cells(conn: Connection, code: Cells, reach: Mapping[Thing, Mapping[Thi
 
 
 def infrastructure_cells(conn: Connection, config: Config, spaces: Mapping[int, Sequence[str]], now: datetime) -> Cells:
-    """The worst state of each environment: its serial, and whether it was checked against reality."""
+    """The worst state of each environment, as Infrastructure ranks them: its serial, and when it was checked."""
     listed = infrastructure.infrastructure(conn, config, Filters(limit=infrastructure.MOST_WORKSPACES), now).data
     by_id = {told["id"]: told for told in listed["workspaces"]}
     ids = text_ids(conn, (("workspace", key) for key in spaces))
@@ -203,8 +203,8 @@ def infrastructure_cells(conn: Connection, config: Config, spaces: Mapping[int, 
         )  # fmt: skip
         for product in spaces[key]:
             cells.setdefault((product, told["environment"]), []).append(cell)
-    order = [str(state) for state in infrastructure.ORDER]
+    worst = {told["id"]: place for place, told in enumerate(listed["workspaces"])}
     return {
-        place: replace(min(found, key=lambda cell: (order.index(cell.state), -(cell.at or 0))), of=len(found))
+        place: replace(min(found, key=lambda cell: worst[cell.subject or ""]), of=len(found))
         for place, found in cells.items()
     }
