@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Text, and_, cast, select
 
 from services.config import Config
 from services.environments import resolve
+from services.problems.infrastructure import is_moved
+from services.queries import plans
 from services.queries import rows as r
-from services.queries.base import Answer, Filters, View, iso, to_millis
+from services.queries.base import Answer, Filters, View, iso
 from services.queries.health import health
 from services.queries.identity import find
 from services.store import schema
-from services.vocabulary import WorkspaceState
 
 NEEDS = ("gitlab.states", "gitlab.state_versions", "gitlab.plans", "terraform.states", "terraform.plans")
-CHECK_HOLDS = timedelta(hours=24)
-"""A check that is older says nothing of today."""
-APPLIED_AFTER = timedelta(minutes=1)
-"""A state written so much later than a plan was made has moved on from it."""
 MOST_WORKSPACES = 2000
 MOST_RESOURCES = 1000
 HISTORY = 50
-ORDER = (
-    WorkspaceState.ERRORED, WorkspaceState.PAUSED, WorkspaceState.DRIFTED, WorkspaceState.LOCKED,
-    WorkspaceState.PENDING, WorkspaceState.STALE, WorkspaceState.NOT_CHECKED, WorkspaceState.IN_SYNC,
-)  # fmt: skip
-"""Worst first; the first that is true is the one word for a workspace."""
 
 workspace, version, detail, plan = schema.workspace, schema.version, schema.state_detail, schema.plan
 project, problem, resource = schema.project, schema.problem, schema.resource
@@ -40,21 +32,23 @@ def infrastructure(conn: Connection, config: Config, filters: Filters, now: date
     sources = health(conn, config, now, NEEDS)
     rows = [row._mapping for row in conn.execute(_query(filters))]
     keys = [row["id"] for row in rows]
-    latest, normal = _newest_plans(conn, keys), _newest_plans(conn, keys, "normal")
-    paused = _paused(conn, keys)
+    checked, problems = plans.checked(conn, keys), _problems(conn, keys)
     products = r.products_of(conn, "workspace", keys)
-    shown = [
-        _workspace(row, latest.get(row["id"]), normal.get(row["id"]), row["id"] in paused, config, now) for row in rows
+    nothing = plans.Checked()
+    known = [
+        {
+            **_workspace(row, checked.get(row["id"], nothing), problems.get(row["id"], []), config, now),
+            "products": products.get(row["id"], []),
+        }
+        for row in rows
     ]
-    for one, key in zip(shown, keys, strict=True):
-        one["products"] = products.get(key, [])
-    wanted = [one for one in shown if filters.environment in (None, one["environment"])]
-    wanted = [one for one in wanted if filters.state in (None, one["status"])]
-    wanted.sort(key=lambda one: (ORDER.index(one["status"]), one["name"]))
+    known = [one for one in known if filters.environment in (None, one["environment"])]
+    wanted = [one for one in known if filters.state in (None, one["status"])]
+    wanted.sort(key=_worst_first)
     cut = wanted[filters.offset : filters.offset + filters.limit]
     return Answer(
         view="infrastructure",
-        data={"workspaces": cut, "selected": _selected(conn, filters)},
+        data={"counts": _counts(known), "workspaces": cut, "selected": _selected(conn, filters)},
         as_of=now,
         window=filters.window,
         sources=sources,
@@ -62,6 +56,18 @@ def infrastructure(conn: Connection, config: Config, filters: Filters, now: date
         of=len(wanted),
         empty_because=None if cut else r.empty_reason(sources, filters, "Terraform workspaces"),
     )
+
+
+def _worst_first(one: dict[str, Any]) -> tuple[bool, int, str]:
+    """What would lose data comes before all else."""
+    return not one["pending"]["destroys"], plans.ORDER.index(one["status"]), one["name"] or ""
+
+
+def _counts(known: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """How many workspaces are in each state, worst first, those that would lose data beside them."""
+    counts = {str(word): sum(one["status"] == word for one in known) for word in plans.ORDER}
+    destroying = sum(bool(one["pending"]["destroys"]) for one in known)
+    return {name: count for name, count in counts.items() if count} | {"destroying": destroying}
 
 
 def _query(filters: Filters) -> Any:
@@ -88,53 +94,46 @@ def _query(filters: Filters) -> Any:
     )
 
 
-def _newest_plans(conn: Connection, keys: Sequence[int], mode: str | None = None) -> dict[int, Any]:
-    """Workspace key -> its newest plan (of that mode), by one index seek a workspace."""
-    inner = plan.alias()
-    newest = (
-        select(inner.c.id)
-        .where(inner.c.workspace_id == workspace.c.id, *([] if mode is None else [inner.c.mode == mode]))
-        .order_by(inner.c.checked_at.desc(), inner.c.id.desc())
-        .limit(1)
-        .correlate(workspace)
-        .scalar_subquery()
+def _problems(conn: Connection, keys: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """Workspace -> its open problems, red before amber, each with its sentence."""
+    query = (
+        select(problem.c.subject_id, problem.c.kind, problem.c.severity, problem.c.title, problem.c.opened_at)
+        .where(problem.c.subject_table == "workspace", problem.c.closed_at.is_(None))
+        .order_by(problem.c.severity.desc(), problem.c.opened_at)
     )
-    found: dict[int, Any] = {}
-    for start in range(0, len(keys), 500):
-        query = r.identified(plan).join(workspace, plan.c.id == newest)
-        query = query.where(workspace.c.id.in_(list(keys[start : start + 500])))
-        found |= {row.workspace_id: row._mapping for row in conn.execute(query)}
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in conn.execute(query):
+        if row.subject_id in keys:
+            told = {"kind": row.kind, "severity": row.severity, "title": row.title, "since": iso(row.opened_at)}
+            found.setdefault(row.subject_id, []).append(told)
     return found
 
 
-def _paused(conn: Connection, keys: Sequence[int]) -> set[int]:
-    """Workspaces whose last apply failed: an open problem says so."""
-    query = select(problem.c.subject_id).where(
-        problem.c.subject_table == "workspace", problem.c.kind == "apply-failed", problem.c.closed_at.is_(None)
-    )
-    return set(conn.execute(query).scalars()) & set(keys)
-
-
-def _workspace(row: Any, latest: Any, normal: Any, paused: bool, config: Config, now: datetime) -> dict[str, Any]:
-    place = resolve(config, row["name"], None, labels=None, of="state")
-    drift, pending = _drift(latest, now), _pending(normal, row, now)
+def _workspace(
+    row: Any, checked: plans.Checked, problems: list[dict[str, Any]], config: Config, now: datetime
+) -> dict[str, Any]:
+    place = resolve(config, row["name"], of="state")
+    drift, pending = plans.drift(checked, now), plans.pending(checked, row["updated_at"], now)
+    lock, paused = _lock(row), any(one["kind"] == "apply-failed" for one in problems)
+    checks = row["checks"] or (checked.newest["checks"] if checked.newest else None) or {}
     return {
         "id": r.id_of(row),
         "name": row["name"],
         "project": row["path"],
         "environment": row["environment"] or place.environment,
         "guess": row["environment"] is None and place.guess,
-        "status": str(_status(row, drift, pending, paused)),
+        "status": str(plans.status(drift, pending, locked=lock is not None, paused=paused)),
         "serial": row["serial"],
         "lineage": row["lineage"],
         "terraform_version": row["terraform_version"],
         **{name: row[name] for name in ("managed", "instances", "tainted", "deposed", "data_sources")},
         "modules": row["modules"] or [],
-        "checks": {name: (row["checks"] or {}).get(name, 0) for name in ("pass", "fail", "error", "unknown")},
+        "checks": {name: checks.get(name, 0) for name in ("pass", "fail", "error", "unknown")},
         "encrypted": bool(row["encrypted"]),
-        "lock": _lock(row),
+        "lock": lock,
         "drift": drift,
         "pending": pending,
+        "problems": problems,
         "applied_by": row["applied_by"],
         "web_url": row["web_url"],
         **r.times(row, "updated_at", "observed_at", "gone_at"),
@@ -145,68 +144,6 @@ def _lock(row: Any) -> dict[str, Any] | None:
     if row["locked_at"] is None and row["locked_by"] is None:
         return None
     return {"by": row["locked_by"], "at": iso(row["locked_at"]), "operation": row["lock_operation"]}
-
-
-def _drift(latest: Any, now: datetime) -> dict[str, Any]:
-    """Reality ≠ state, from the newest plan of either mode."""
-    if latest is None:
-        return {"status": str(WorkspaceState.NOT_CHECKED), "checked_at": None, "resources": [], "plan": None}
-    stale = to_millis(now) - latest["checked_at"] > _ms(CHECK_HOLDS)
-    resources = [
-        {"address": entry.get("address"), "actions": entry.get("actions"), "attributes": entry.get("attributes", [])}
-        for entry in latest["drift"] or ()
-    ]
-    if latest["errored"]:
-        status = WorkspaceState.ERRORED
-    elif resources:
-        status = WorkspaceState.DRIFTED
-    else:
-        status = WorkspaceState.STALE if stale else WorkspaceState.IN_SYNC
-    return {
-        "status": str(status),
-        "stale": stale,
-        "checked_at": iso(latest["checked_at"]),
-        "resources": resources,
-        "plan": r.id_of(latest),
-        "web_url": latest["web_url"],
-    }
-
-
-def _pending(normal: Any, row: Any, now: datetime) -> dict[str, Any]:
-    """Code ≠ state, from the newest plan that compared them; one made before the last apply is *superseded*."""
-    if normal is None:
-        unknown = dict.fromkeys(("create", "update", "delete", "replace"))
-        return {"status": str(WorkspaceState.NOT_CHECKED), "checked_at": None, **unknown, "changes": []}
-    counts = {name: normal[name] for name in ("create", "update", "delete", "replace")}
-    moved_on = row["updated_at"] is not None and row["updated_at"] > normal["checked_at"] + _ms(APPLIED_AFTER)
-    if normal["errored"]:
-        status = str(WorkspaceState.ERRORED)
-    elif moved_on:
-        status = "superseded"
-    elif any(counts.values()):
-        status = str(WorkspaceState.PENDING)
-    else:
-        stale = to_millis(now) - normal["checked_at"] > _ms(CHECK_HOLDS)
-        status = str(WorkspaceState.STALE if stale else WorkspaceState.IN_SYNC)
-    return {"status": status, "checked_at": iso(normal["checked_at"]), **counts, "changes": normal["changes"] or []}
-
-
-def _ms(span: timedelta) -> int:
-    return span // timedelta(milliseconds=1)
-
-
-def _status(row: Any, drift: dict[str, Any], pending: dict[str, Any], paused: bool) -> WorkspaceState:
-    truths = {
-        WorkspaceState.ERRORED: WorkspaceState.ERRORED in (drift["status"], pending["status"]),
-        WorkspaceState.PAUSED: paused,
-        WorkspaceState.DRIFTED: drift["status"] == WorkspaceState.DRIFTED,
-        WorkspaceState.LOCKED: row["locked_at"] is not None or row["locked_by"] is not None,
-        WorkspaceState.PENDING: pending["status"] == WorkspaceState.PENDING,
-        WorkspaceState.STALE: drift["status"] == WorkspaceState.STALE,
-        WorkspaceState.NOT_CHECKED: drift["status"] == WorkspaceState.NOT_CHECKED,
-        WorkspaceState.IN_SYNC: True,
-    }
-    return next(state for state in ORDER if truths[state])
 
 
 def _selected(conn: Connection, filters: Filters) -> dict[str, Any] | None:
@@ -224,7 +161,7 @@ def _selected(conn: Connection, filters: Filters) -> dict[str, Any] | None:
         version.c.native_id > row["native_id"] + "#",
         version.c.native_id < row["native_id"] + "$",
     )
-    plans = r.identified(plan).where(plan.c.workspace_id == thing[1]).order_by(plan.c.checked_at.desc()).limit(HISTORY)
+    made = r.identified(plan).where(plan.c.workspace_id == thing[1]).order_by(plan.c.checked_at.desc()).limit(HISTORY)
     return {
         "id": filters.selected,
         "name": row["name"],
@@ -238,9 +175,9 @@ def _selected(conn: Connection, filters: Filters) -> dict[str, Any] | None:
         ],
         "plans": [
             {"checked_at": iso(found.checked_at), "mode": found.mode, "errored": found.errored,
-             "drifted": len(found.drift or ()), "create": found.create, "update": found.update,
-             "delete": found.delete, "replace": found.replace, "web_url": found.web_url}
-            for found in conn.execute(plans)
+             "drifted": sum(not is_moved(one) for one in found.drift or ()), "create": found.create,
+             "update": found.update, "delete": found.delete, "replace": found.replace, "web_url": found.web_url}
+            for found in conn.execute(made)
         ],
     }  # fmt: skip
 

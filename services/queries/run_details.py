@@ -91,12 +91,6 @@ def _related(conn: Connection, condition: Any) -> list[dict[str, Any]]:
     return sorted(listed, key=lambda related: rank(related["state"] or ""))
 
 
-def first_failing_of(conn: Connection, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Run key -> its first failing step, for the failed runs of one page of a list."""
-    failing = {key: first_failing(steps) for key, steps in _telling(conn, keys).items()}
-    return {key: found for key, found in failing.items() if found is not None}
-
-
 def told(conn: Connection, rows: Sequence[Any]) -> dict[int, dict[str, Any]]:
     """Run key -> {first_failing_step, why}: one sentence on each run of a page that did not simply go well."""
     wanted = [row.id for row in rows if row.state in _TELL]
