@@ -258,7 +258,6 @@ def _spent(conn: Connection, live: Live, now: datetime) -> None:
         live.source_id,
         meter.drain(),
         {
-            "calls_total": meter.calls,
             "limit": meter.limit,
             "remaining": meter.remaining,
             "resets_at": None if meter.resets_at is None else to_millis(meter.resets_at),

@@ -186,7 +186,7 @@ def keep_rejected(
 
 
 def save_calls(conn: Connection, source_id: int, by_minute: Mapping[int, int], values: Mapping[str, Any]) -> None:
-    """Add calls to their minutes, and keep what the limit headers said last."""
+    """Add calls to their minutes and to the total, and keep what the limit headers said last."""
     table = schema.call_count
     for minute, calls in by_minute.items():
         statement = insert_for(conn, table).values(source_id=source_id, minute=minute, calls=calls)
@@ -195,7 +195,11 @@ def save_calls(conn: Connection, source_id: int, by_minute: Mapping[int, int], v
                 index_elements=["source_id", "minute"], set_={"calls": table.c.calls + statement.excluded.calls}
             )
         )
-    upsert(conn, schema.budget, [{"source_id": source_id, **values}])
+    table, made = schema.budget, sum(by_minute.values())
+    statement = insert_for(conn, table).values(source_id=source_id, calls_total=made, **values)
+    kept = {name: statement.excluded[name] for name in values}
+    total = func.coalesce(table.c.calls_total, 0) + statement.excluded.calls_total
+    conn.execute(statement.on_conflict_do_update(index_elements=["source_id"], set_={**kept, "calls_total": total}))
 
 
 def take_lease(conn: Connection, name: str, holder: str, now: datetime, lasts: timedelta) -> bool:

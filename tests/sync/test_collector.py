@@ -205,3 +205,13 @@ def test_a_token_that_ends_soon_is_a_problem_before_it_is_one(sqlite_store, tmp_
         shop.advance(hours=2)
         shop.sweep()
         assert all(row.closed_at for row in shop.rows(schema.problem, kind="source-notice"))
+
+
+def test_calls_are_counted_over_restarts_as_the_upstream_counts_them(shop):
+    for _ in range(2):
+        shop.sweep()
+        shop.restart()
+        shop.advance(hours=2)
+    (budget,) = shop.rows(schema.budget)
+    counted = sum(row.calls for row in shop.rows(schema.call_count))
+    assert budget.calls_total == counted == shop.controls.calls.total
