@@ -1,28 +1,27 @@
 """Which model version is deployed, newest and best; often they are three different ones."""
 
-from ui import cells, charts, details, lists, live, words
+from ui import cells, charts, details, lists, live, sentences
 from ui.components import Column
 
 MODELS = (
     Column("Model", cells.opens("name"), name="name"),
     Column("Products", cells.listed("products"), name="products"),
-    Column("Deployed", cells.deployed, name="deployed", wide=True),
-    Column("Newest", lambda row: row["newest"] and f"v{row['newest']['version']}", name="newest"),
-    Column("Registered", lambda row: row["newest"] and cells.ago("created_at")(row["newest"])),
-    Column("Best", lambda row: row["best"] and f"v{row['best']['version']}", name="best"),
-    Column(
-        "By",
-        lambda row: row["best"] and f"{row['primary_metric']['name']} {words.number(row['best']['value'])}",
-        name="primary_metric",
-    ),
+    Column("Deployed", cells.deployed, cells.deployed, wide=True),
+    Column("Newest", cells.newest, lambda row: row["newest"] and row["newest"]["version"]),
+    Column("Registered", cells.inside("newest", cells.ago("created_at")),
+           lambda row: row["newest"] and row["newest"]["created_at"]),
+    Column("Best", cells.best, lambda row: row["best"] and row["best"]["version"]),
     Column("As of", cells.ago("observed_at"), name="observed_at"),
     Column("Source", cells.source(), name="web_url"),
-)
+)  # fmt: skip
 
 live.block(
     "models",
     lambda answer: (
+        lists.show(
+            answer, "models", "models", MODELS, said=sentences.models, streams=("models", "endpoints"),
+            opened=details.model, unmoved=("window",),
+        ),
         charts.metric(answer.data["selected"]),
-        lists.show(answer, "models", "models", MODELS, opened=details.model),
     ),
-)
+)  # fmt: skip

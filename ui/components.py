@@ -122,8 +122,8 @@ def pager(page: int, size: int, of: int) -> Html:
     last = max(1, -(-of // size))
     if last == 1 and page == 1:
         return Html("")
-    before = link("← newer", urls.href(page=page - 1 if page > 2 else None)) if page > 1 else None
-    after = link("older →", urls.href(page=page + 1)) if page < last else None
+    before = link("← previous", urls.href(page=page - 1 if page > 2 else None)) if page > 1 else None
+    after = link("next →", urls.href(page=page + 1)) if page < last else None
     return tag(
         "nav", before, tag("span", f"page {page} of {last}"), after, cls="tl-pager", aria_label="Pages of the list"
     )

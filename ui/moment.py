@@ -21,6 +21,8 @@ class Moment:
 
     now: datetime
     zone: ZoneInfo
+    groups: tuple[str, ...]
+    """The GitLab groups that the team reads, the longest first: a project's path is told without them."""
     selected: str | None
     link: str
     """A link to this page with a mark in place of what is selected."""
@@ -39,9 +41,12 @@ _MOMENT: ContextVar[Moment] = ContextVar("moment")
 
 def begin() -> Moment:
     """Find the circumstances anew; called once at the start of each drawing."""
+    config = runtime.config()
+    groups = {group for source in config.source if source.kind == "gitlab" for group in source.groups}
     moment = Moment(
         runtime.clock(),
-        runtime.config().team.zone,
+        config.team.zone,
+        tuple(sorted(groups, key=len, reverse=True)),
         st.query_params.get("selected"),
         urls.href(selected=_MARK),
         urls.href(selected=None),

@@ -60,6 +60,7 @@ LOOKS: dict[str, Look] = {
     "too few": Look("outline", "question"),
     "rolled back": Look("amber", "back"),
     "canary": Look("blue", "half"),
+    "serving": Look("green", "disc"),
 }
 WORDS = {Freshness.NEVER: "not read yet", Freshness.BROKEN: "cannot read", Freshness.NO_ACCESS: "no access"}
 """Where the word for people differs from the word in data."""

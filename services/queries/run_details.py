@@ -56,7 +56,7 @@ def _shown(row: Any) -> dict[str, Any]:
         "id": r.id_of(row),
         **{name: row[name] for name in names},
         **r.times(row, "created_at", "started_at", "finished_at"),
-        "failure_owner": failure_owner(row["failure_reason"]),
+        "failure_owner": failure_owner(row["failure_reason"]) if row["kind"] in ("job", "bridge") else None,
     }
 
 
@@ -73,11 +73,16 @@ def first_failing(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     first = min(leaves, key=lambda s: (s["finished_at"] is None, s["finished_at"] or ""), default=None)
     if first is None:
         return None
-    return {
-        "name": first["name"],
-        "message": first["message"] or first["failure_reason"],
-        "owner": first["failure_owner"],
-    }
+    return {"name": first["name"], "message": _said(first), "owner": first["failure_owner"]}
+
+
+def _said(failed: Mapping[str, Any]) -> str | None:
+    """What a failed step says of itself: of a GitLab job the reason, since its message only spells that out."""
+    reason: str | None = failed["failure_reason"]
+    if failed["failure_owner"] and reason:
+        return f"{reason.replace('_', ' ')}, {failed['failure_owner']}"
+    message: str | None = failed["message"] or reason
+    return message
 
 
 def _related(conn: Connection, condition: Any) -> list[dict[str, Any]]:
