@@ -9,6 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.demo import Demo, living
+from tests.store.conftest import (
+    migrated_database,
+    migrated_file,
+    postgres_store,
+    postgres_url,
+    sqlite_store,
+    store,
+)
+
+__all__ = ["migrated_database", "migrated_file", "postgres_store", "postgres_url", "sqlite_store", "store"]
 
 
 @pytest.fixture(scope="session")
