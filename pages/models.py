@@ -17,11 +17,8 @@ MODELS = (
 
 live.block(
     "models",
-    lambda answer: (
-        lists.show(
-            answer, "models", "models", MODELS, said=sentences.models, streams=("models", "endpoints"),
-            opened=details.model, unmoved=("window",),
-        ),
-        charts.metric(answer.data["selected"]),
+    lambda answer: lists.show(
+        answer, "models", "models", MODELS, said=sentences.models, streams=("models", "endpoints"),
+        opened=details.model, unmoved=("window",), chart=charts.metric,
     ),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from ui.components import Column
 from ui.lists import section
 from ui.markup import draw
 
-HEIGHT = 260
+HEIGHT, ROWS = 260, 100
 POINTS = (
     Column("When", cells.ago("at"), name="at"),
     Column("Version", cells.text("version"), name="version"),
@@ -24,22 +24,23 @@ POINTS = (
 
 def metric(model: Mapping[str, Any] | None) -> None:
     """The configured metrics of an opened model over time, a line an environment, with the threshold."""
-    for series in (model or {}).get("series", ()):
-        better = f"better is {series['better']}; as of the newest point"
-        draw(
-            components.heading(f"{model['name']}: {series['metric']}", better, level=3)
-            if model
-            else components.Html("")
-        )
-        if not series["points"]:
+    if model is None:
+        return
+    for series in model["series"]:
+        points = series["points"]
+        better = f"{series['better']} is better"
+        newest = cells.ago("at")(points[-1]) if points else None
+        aside = (better, "; newest value ", newest) if points else (better,)
+        draw(components.heading(f"{model['name']}: {series['metric']}", *aside, level=3))
+        if not points:
             components.empty("No value was measured in the last 90 days.")
             continue
         st.plotly_chart(
             _lines(series), width="stretch", key=f"metric-{series['metric']}", config={"displaylogo": False},
             alt=f"{series['metric']} over time",
         )  # fmt: skip
-        with st.expander("As a table"):
-            draw(section(series["metric"], series["points"][::-1], POINTS))
+        with st.expander(f"{words.count(len(points), 'value')} as a table"):
+            draw(section(series["metric"], points[: -ROWS - 1 : -1], POINTS))
 
 
 def _lines(series: Mapping[str, Any]) -> Any:

@@ -30,11 +30,12 @@ def show(
     states: Sequence[str] = (),
     opened: Callable[[Thing], Html] | None = None,
     unmoved: Sequence[str] = (),
+    chart: Callable[[Thing | None], None] | None = None,
 ) -> None:
     """Draw the list `name` of an answer below its sentence; `opened` draws the row that the URL selects, above it.
 
     `streams` are those that tell the status of a row: where one is stale, so is the row. `unmoved` are the filters
-    of the frame that mean nothing to this list, which is said where they are set.
+    of the frame that mean nothing to this list, which is said where they are set. `chart` draws below what is opened.
     """
     begin()
     stale = any(one.status is Freshness.STALE and one.stream in streams for one in answer.sources)
@@ -43,6 +44,10 @@ def show(
     parts = [said(answer)] if answer.of or rows or _narrowed() else []
     if opened is not None and chosen:
         parts.append(_panel(answer.data.get("selected"), opened))
+    if chart is not None and chosen:
+        draw(tag("div", join(parts), cls="tl-stackgap tl-list"))
+        chart(answer.data.get("selected"))
+        parts = []
     if rows or answer.of or _narrowed():
         parts.append(_tools(answer, len(rows), noun, states, unmoved))
     if rows:

@@ -30,25 +30,14 @@ project, problem, resource = schema.project, schema.problem, schema.resource
 def infrastructure(conn: Connection, config: Config, filters: Filters, now: datetime) -> Answer:
     """Workspaces, worst first. *In sync* is never said without the time of its check."""
     sources = health(conn, config, now, NEEDS)
-    rows = [row._mapping for row in conn.execute(_query(filters))]
-    keys = [row["id"] for row in rows]
-    checked, problems = plans.checked(conn, keys), _problems(conn, keys)
-    products = r.products_of(conn, "workspace", keys)
-    nothing = plans.Checked()
-    known = [
-        {
-            **_workspace(row, checked.get(row["id"], nothing), problems.get(row["id"], []), config, now),
-            "products": products.get(row["id"], []),
-        }
-        for row in rows
-    ]
+    known = _known(conn, config, _query(filters), now)
     known = [one for one in known if filters.environment in (None, one["environment"])]
     wanted = [one for one in known if filters.state in (None, one["status"])]
     wanted.sort(key=_worst_first)
     cut = wanted[filters.offset : filters.offset + filters.limit]
     return Answer(
         view="infrastructure",
-        data={"counts": _counts(known), "workspaces": cut, "selected": _selected(conn, filters)},
+        data={"counts": _counts(known), "workspaces": cut, "selected": _selected(conn, config, filters, now)},
         as_of=now,
         window=filters.window,
         sources=sources,
@@ -56,6 +45,22 @@ def infrastructure(conn: Connection, config: Config, filters: Filters, now: date
         of=len(wanted),
         empty_because=None if cut else r.empty_reason(sources, filters, "Terraform workspaces"),
     )
+
+
+def _known(conn: Connection, config: Config, query: Any, now: datetime) -> list[dict[str, Any]]:
+    """The workspaces that the query finds, each with all that is known of it."""
+    rows = [row._mapping for row in conn.execute(query)]
+    keys = [row["id"] for row in rows]
+    checked, problems = plans.checked(conn, keys), _problems(conn, keys)
+    products = r.products_of(conn, "workspace", keys)
+    nothing = plans.Checked()
+    return [
+        {
+            **_workspace(row, checked.get(row["id"], nothing), problems.get(row["id"], []), config, now),
+            "products": products.get(row["id"], []),
+        }
+        for row in rows
+    ]
 
 
 def _worst_first(one: dict[str, Any]) -> tuple[bool, int, str]:
@@ -146,7 +151,7 @@ def _lock(row: Any) -> dict[str, Any] | None:
     return {"by": row["locked_by"], "at": iso(row["locked_at"]), "operation": row["lock_operation"]}
 
 
-def _selected(conn: Connection, filters: Filters) -> dict[str, Any] | None:
+def _selected(conn: Connection, config: Config, filters: Filters, now: datetime) -> dict[str, Any] | None:
     """The workspace that is opened: its resources now, its serials and its plans; None where there is none."""
     thing = find(conn, filters.selected) if filters.selected else None
     if thing is None or thing[0] != "workspace":
@@ -162,10 +167,9 @@ def _selected(conn: Connection, filters: Filters) -> dict[str, Any] | None:
         version.c.native_id < row["native_id"] + "$",
     )
     made = r.identified(plan).where(plan.c.workspace_id == thing[1]).order_by(plan.c.checked_at.desc()).limit(HISTORY)
+    (shown,) = _known(conn, config, _query(Filters()).where(workspace.c.id == thing[1]), now)
     return {
-        "id": filters.selected,
-        "name": row["name"],
-        "web_url": row["web_url"],
+        **shown,
         "resources": [_resource(found) for found in conn.execute(held)],
         "serials": [
             {"label": found.label, "author": found.author, "instances": found.instances, "managed": found.managed,

@@ -14,7 +14,7 @@ from services.queries import rows as r
 from services.queries.base import Answer, Filters, View
 from services.queries.health import health
 from services.queries.identity import find
-from services.queries.run_details import opened, told
+from services.queries.run_details import elapsed, opened, told
 from services.queries.windows import recent
 from services.store import schema
 from services.vocabulary import ScheduleState, rank
@@ -107,19 +107,11 @@ def _listed(row: Any, by_status: dict[str, int], products: list[str], why: Mappi
         "status": row["state"],
         **{name: row[name] for name in names},
         "sha": (row["labels"] or {}).get("git_sha") or row["sha"],
-        "elapsed_seconds": _elapsed(row),
+        "elapsed_seconds": elapsed(row),
         "steps": {"total": sum(by_status.values()), "by_status": by_status},
         **(why or {"first_failing_step": None, "why": None}),
         **r.times(row, "created_at", "started_at", "finished_at", "observed_at"),
     }
-
-
-def _elapsed(row: Any) -> float | None:
-    """The upstream's own duration; Vertex AI gives none, but a start and an end that no retry can stretch."""
-    if row["duration_seconds"] is not None or row["started_at"] is None or row["finished_at"] is None:
-        duration: float | None = row["duration_seconds"]
-        return duration
-    return max(0.0, (row["finished_at"] - row["started_at"]) / 1000)
 
 
 def _schedules(conn: Connection, filters: Filters) -> list[dict[str, Any]]:

@@ -33,12 +33,28 @@ def opened(conn: Connection, key: int) -> dict[str, Any] | None:
         "id": r.id_of(row),
         "project": row["path"],
         **{name: row[name] for name in names},
+        "elapsed_seconds": elapsed(row),
         **r.times(row, "created_at", "started_at", "finished_at", "observed_at"),
         "steps": steps,
         "first_failing_step": first_failing(steps),
         "downstream": _related(conn, run.c.parent_id == key),
         "upstream": _related(conn, run.c.id == row["parent_id"]) if row["parent_id"] else [],
     }
+
+
+def elapsed(row: Any) -> float | None:
+    """The upstream's own duration; of what has none (Vertex AI), from its start to its end, once it has both.
+
+    A GitLab pipeline's is never reckoned: a retry days later moves its end, not its duration.
+    """
+    own: float | None = row["duration_seconds"]
+    if (
+        own is not None
+        or row["kind"] in ("pipeline", "job", "bridge")
+        or not (row["started_at"] and row["finished_at"])
+    ):
+        return own
+    return float(max(0, row["finished_at"] - row["started_at"])) / 1000
 
 
 def _steps(conn: Connection, key: int) -> list[dict[str, Any]]:
@@ -55,6 +71,7 @@ def _shown(row: Any) -> dict[str, Any]:
     return {
         "id": r.id_of(row),
         **{name: row[name] for name in names},
+        "elapsed_seconds": elapsed(row),
         **r.times(row, "created_at", "started_at", "finished_at"),
         "failure_owner": failure_owner(row["failure_reason"]) if row["kind"] in ("job", "bridge") else None,
     }
