@@ -49,12 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     everywhere.add_argument("--config", metavar="FILE", help=f"the configuration (or {places.CONFIG_VARIABLE})")
     everywhere.add_argument(
         "--store", metavar="URL", help=f"SQLite file or postgresql://… (or {places.STORE_VARIABLE})"
     )
     parser = argparse.ArgumentParser(prog="python -m services", description=__doc__, parents=[everywhere])
+    parser.set_defaults(config=None, store=None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, act: object, text: str) -> argparse.ArgumentParser:

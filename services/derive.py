@@ -27,8 +27,8 @@ def refresh(
 ) -> None:
     """Bring everything that hangs on touched rows up to date; call in the transaction that wrote them.
 
-    In this order, as each rests on the one before: what runs hang on, products, states that count what was started, links, events,
-    problems. Rows of the first fill are marked, so that they are never told as news.
+    In this order, as each rests on the one before: what runs hang on, products, states that count what was started,
+    links, events, problems. Rows of the first fill are marked, so that they are never told as news.
     """
     scene = scene_of(conn, touched, config, now, first_fill)
     if not scene.moved:

@@ -17,7 +17,7 @@ from services.sources import discover
 from services.sources.base import Scope, SourceError, Stream
 from services.store import progress, retention, writer
 from services.store.database import Store
-from services.timestamps import utc_now
+from services.timestamps import from_millis, utc_now
 from services.turns import Health, Live, Outcome, run_turn
 
 LOG = logging.getLogger("throughline.collector")
@@ -226,8 +226,13 @@ class Worker:
         with store.read() as conn:
             known = progress.states(conn, source_id)
         for (scope, stream), row in known.items():
-            tried, filled = row.fill_started_at is not None, row.filled_at is not None
-            live.health[scope, stream] = Health(next_at=now, tried=tried, filled=filled)
+            live.health[scope, stream] = Health(
+                next_at=now,
+                filled=row.filled_at is not None,
+                fill_started=from_millis(row.fill_started_at),
+                rows=row.rows_total or 0,
+                rejected=row.rejected or 0,
+            )
         return live
 
     def _say(self, problem: str, now: datetime) -> None:

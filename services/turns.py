@@ -53,7 +53,11 @@ class Health:
     next_at: datetime
     failures: int = 0
     filled: bool = False
-    tried: bool = False
+    fill_started: datetime | None = None
+    rows: int = 0
+    """Records stored so far, over restarts."""
+    rejected: int = 0
+    """Records kept aside so far, over restarts."""
 
 
 @dataclass
@@ -160,20 +164,26 @@ def _pull(live: Live, scope: Scope, stream: Stream, work: tuple[str, ...], now: 
 
 def _commit(live: Live, scope: Scope, stream: Stream, batch: Batch, began: datetime) -> None:
     """Rows, what follows from them, the cursor and the work they ask for: all of it, or nothing."""
-    health = live.of(scope, stream)
     now = live.clock()
     with live.store.write() as conn:
         touched = writer.apply(conn, live.source_id, batch.records, now)
         for kind, present in batch.present.items():
             touched += writer.mark_gone(conn, live.source_id, kind, present, now)
         rollups.refresh(conn, touched, now)
-        derive.refresh(conn, touched, live.whole, now, first_fill=not health.filled)
+        derive.refresh(conn, touched, live.whole, now, first_fill=_is_first_fill(live, scope, stream))
         for target, ids in batch.touched.items():
             progress.add_work(conn, live.source_id, scope.key, target, ids, now)
         progress.finish_work(conn, live.source_id, scope.key, stream.name, batch.done)
         progress.save_parts(conn, live.source_id, stream.name, batch.parts, now)
         if batch.cursor is not None or batch.progress is not None:
             _save_cursor(conn, live, scope, stream, batch, began)
+
+
+def _is_first_fill(live: Live, scope: Scope, stream: Stream) -> bool:
+    """True while history is still coming in; a detail stream's is that of the streams that name its ids."""
+    if not stream.detail:
+        return not live.of(scope, stream).filled
+    return not all(live.of(scope, other).filled for other in live.source.streams if not other.detail)
 
 
 def _save_cursor(conn: Connection, live: Live, scope: Scope, stream: Stream, batch: Batch, began: datetime) -> None:
@@ -183,9 +193,6 @@ def _save_cursor(conn: Connection, live: Live, scope: Scope, stream: Stream, bat
         values["cursor"] = dict(batch.cursor)
     if batch.progress is not None:
         values |= {"fill_progress": batch.progress, "good_at": to_millis(began), "error": None, "mend": None}
-    if not live.of(scope, stream).tried:
-        values["fill_started_at"] = to_millis(began)
-        live.of(scope, stream).tried = True
     progress.save_state(conn, live.source_id, scope.key, stream.name, values | _promise(scope, stream))
 
 
@@ -208,25 +215,50 @@ def _record(
     now = live.clock()
     with live.store.write() as conn:
         values: dict[str, Any] = {"tried_at": to_millis(began), **_promise(scope, stream)}
+        values |= _counted(conn, live, scope, stream, began, outcome)
         if error is None:
             values |= {"status": "ok", "error": None, "mend": None, "failures": 0, "resume_at": None}
             health.failures = 0
             health.next_at = began + stream.every if outcome.finished else now
             if outcome.finished:
-                values["good_at"] = to_millis(began)
-                if not health.filled:
-                    values |= {"filled_at": to_millis(now), "fill_progress": 1.0}
-                    health.filled = True
+                values |= {"good_at": to_millis(began), **_filled(live, health, now)}
         else:
             health.failures += 1
             values |= _fault(live, health, error, now)
             if stream.detail and work and not isinstance(error, RateLimited):
                 given_up = progress.postpone_work(conn, live.source_id, scope.key, stream.name, work, now)
                 notes.rejected += [(native_id, f"given up: {values['error']}") for native_id in given_up]
+        health.rejected += len(notes.rejected)
+        values["rejected"] = health.rejected
         progress.save_state(conn, live.source_id, scope.key, stream.name, values)
         progress.count_words(conn, live.source_id, stream.name, notes.unknown_words, now)
         progress.keep_rejected(conn, live.source_id, stream.name, notes.rejected, now)
         _spent(conn, live, now)
+
+
+def _counted(
+    conn: Connection, live: Live, scope: Scope, stream: Stream, began: datetime, outcome: Outcome
+) -> dict[str, Any]:
+    """How many records came so far, and how far behind the stream is: the age of what still waits, or of this turn."""
+    health = live.of(scope, stream)
+    health.rows += outcome.records
+    health.fill_started = health.fill_started or began
+    waits_since = progress.oldest_work(conn, live.source_id, scope.key, stream.name) if stream.detail else None
+    return {
+        "rows_total": health.rows,
+        "fill_started_at": to_millis(health.fill_started),
+        "lag_ms": max(0, to_millis(live.clock()) - (waits_since or to_millis(began))),
+    }
+
+
+def _filled(live: Live, health: Health, now: datetime) -> dict[str, Any]:
+    """What is written once, when the first fill is done: until when it took, and how far back it reaches."""
+    if health.filled or health.fill_started is None:
+        return {}
+    health.filled = True
+    history = live.whole.history
+    since = 0 if history == "all" else to_millis(health.fill_started - history)
+    return {"filled_at": to_millis(now), "fill_progress": 1.0, "since": since}
 
 
 def _fault(live: Live, health: Health, error: Exception, now: datetime) -> dict[str, Any]:

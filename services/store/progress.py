@@ -86,15 +86,9 @@ def next_work(conn: Connection, source_id: int, scope: str, stream: str, now: da
     return tuple(conn.execute(query).scalars())
 
 
-def work_left(conn: Connection, source_id: int) -> dict[tuple[str, str], int]:
-    """How many ids wait, by (scope, stream)."""
-    table = schema.work
-    rows = conn.execute(
-        select(table.c.scope, table.c.stream, func.count())
-        .where(table.c.source_id == source_id)
-        .group_by(table.c.scope, table.c.stream)
-    ).all()
-    return {(scope, stream): count for scope, stream, count in rows}
+def oldest_work(conn: Connection, source_id: int, scope: str, stream: str) -> int | None:
+    """Since when the id that waits longest is wanted, epoch milliseconds; None where none waits."""
+    return conn.execute(select(func.min(schema.work.c.added_at)).where(_of(source_id, scope, stream))).scalar()
 
 
 def finish_work(conn: Connection, source_id: int, scope: str, stream: str, ids: Sequence[str]) -> None:
