@@ -31,7 +31,7 @@ class BadInput(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments, argparse.Namespace(config=None, store=None))
     _log()
     try:
         return int(options.act(options))
@@ -55,7 +55,6 @@ def _parser() -> argparse.ArgumentParser:
         "--store", metavar="URL", help=f"SQLite file or postgresql://… (or {places.STORE_VARIABLE})"
     )
     parser = argparse.ArgumentParser(prog="python -m services", description=__doc__, parents=[everywhere])
-    parser.set_defaults(config=None, store=None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, act: object, text: str) -> argparse.ArgumentParser:

@@ -36,5 +36,6 @@ def gate(now: datetime) -> None:
 
 
 def _recent(now: datetime) -> bool:
+    """Whether the sign-in is young enough; one that does not say when it was made is not."""
     issued = st.user.get("iat")
-    return issued is None or now.timestamp() - float(issued) < SESSION.total_seconds()
+    return isinstance(issued, int | float) and now.timestamp() - issued < SESSION.total_seconds()
