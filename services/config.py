@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import time as TimeOfDay  # noqa: N812 - a field below is named "time"
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -235,7 +236,7 @@ class Config(Section):
     late_grace: Duration | None = None
     """Instead of 10 % of the interval (at least 10 minutes, at most 2 hours)."""
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Which configuration this is, in 12 hex digits; holds no secret, as the file holds none."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 MILLIS = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,6 +24,7 @@ def from_millis(value: int | None) -> datetime | None:
     return None if value is None else EPOCH + value * MILLIS
 
 
+@lru_cache(maxsize=32_768)
 def iso(value: int | None) -> str | None:
     """ISO 8601 UTC from epoch milliseconds, as JSON and URLs have it; None stays None."""
     at = from_millis(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,13 +59,12 @@ def shipping(conn: Connection, config: Config, changes: Sequence[Any]) -> dict[i
     places = _production(conn, config, {row.project_id for row in merged})
     if not places:
         return {}
-    since = min(row.merged_at for row in merged)
-    known = _first_known(conn, places)
-    made = _deployments(conn, places, since)
+    made = _deployments(conn, places, min(row.merged_at for row in merged))
     found = {}
     for row in merged:
         if row.project_id in places:
-            found[row.id] = _judged(row.merged_at, known.get(row.project_id), made.get(row.project_id, ()))
+            known = min((at for at in places[row.project_id].values() if at is not None), default=None)
+            found[row.id] = _judged(row.merged_at, known, made.get(row.project_id, ()))
     return found
 
 
@@ -87,48 +86,24 @@ def _began(row: Any) -> int:
     return int(row.began if row.began is not None else row.created_at)
 
 
-def _production(conn: Connection, config: Config, projects: Iterable[int]) -> dict[int, set[str]]:
-    """Project -> the names of its production environments, by the rules that all parts share."""
-    found: defaultdict[int, set[str]] = defaultdict(set)
-    query = select(environment.c.project_id, environment.c.name, environment.c.tier).where(
-        environment.c.project_id.in_(sorted(projects)), environment.c.name.is_not(None)
-    )
-    for row in conn.execute(query):
-        if resolve(config, row.name, row.tier).tier is Tier.PRODUCTION:
-            found[row.project_id].add(row.name)
-    return dict(found)
-
-
-def _succeeded(places: dict[int, set[str]]) -> Any:
-    return (
-        deployment.c.kind.concat("") == "deployment",
-        deployment.c.state == RunState.SUCCEEDED,
-        deployment.c.project_id.in_(sorted(places)),
-        deployment.c.place.in_(sorted(set().union(*places.values()))),
-    )
-
-
-def _first_known(conn: Connection, places: dict[int, set[str]]) -> dict[int, int]:
-    """Project -> when the first production deployment that we hold was made: by one seek a place."""
+def _production(conn: Connection, config: Config, projects: Iterable[int]) -> dict[int, dict[str, int | None]]:
+    """Project -> its production environments by name, and when the first deployment that we hold of each was made."""
     first = (
         select(func.min(deployment.c.created_at))
-        .where(
-            deployment.c.project_id == environment.c.project_id,
-            deployment.c.place == environment.c.name,
-        )
+        .where(deployment.c.project_id == environment.c.project_id, deployment.c.place == environment.c.name)
         .correlate(environment)
         .scalar_subquery()
     )
-    query = select(environment.c.project_id, environment.c.name, first.label("first"))
-    query = query.where(environment.c.project_id.in_(sorted(places)))
-    found: dict[int, int] = {}
+    query = select(environment.c.project_id, environment.c.name, environment.c.tier, first.label("first"))
+    query = query.where(environment.c.project_id.in_(sorted(projects)), environment.c.name.is_not(None))
+    found: defaultdict[int, dict[str, int | None]] = defaultdict(dict)
     for row in conn.execute(query):
-        if row.first is not None and row.name in places[row.project_id]:
-            found[row.project_id] = min(row.first, found.get(row.project_id, row.first))
-    return found
+        if resolve(config, row.name, row.tier).tier is Tier.PRODUCTION:
+            found[row.project_id][row.name] = row.first
+    return dict(found)
 
 
-def _deployments(conn: Connection, places: dict[int, set[str]], since: int) -> dict[int, list[Any]]:
+def _deployments(conn: Connection, places: Mapping[int, Mapping[str, Any]], since: int) -> dict[int, list[Any]]:
     """Project -> its successful production deployments made since then, oldest first, and when their pipeline began."""
     query = (
         select(
@@ -136,7 +111,13 @@ def _deployments(conn: Connection, places: dict[int, set[str]], since: int) -> d
             deployment.c.finished_at, run.c.created_at.label("began"),
         )
         .outerjoin(run, run.c.id == deployment.c.run_id)
-        .where(*_succeeded(places), deployment.c.created_at >= since)
+        .where(
+            deployment.c.project_id.in_(sorted(places)),
+            deployment.c.place.in_(sorted(set[str]().union(*places.values()))),
+            deployment.c.created_at >= since,
+            deployment.c.kind.concat("") == "deployment",
+            deployment.c.state == RunState.SUCCEEDED,
+        )
         .order_by(deployment.c.created_at, deployment.c.id)
     )  # fmt: skip
     found: defaultdict[int, list[Any]] = defaultdict(list)
