@@ -61,6 +61,25 @@ def a_run(native_id: str = "501", state: RunState = RunState.SUCCEEDED, **more: 
     return records.Run(native_id=native_id, state=state, **values | more)
 
 
+def a_step(native_id: str = "9001", state: RunState = RunState.SUCCEEDED, **more: Any) -> records.Step:
+    """A job of the pipeline 501 that ended fifty minutes ago."""
+    values: dict[str, Any] = {
+        "kind": "job", "run": Ref("pipeline", "501"), "name": "test", "stage": "test", "state_raw": state,
+        "created_at": ago(hours=1), "finished_at": ago(minutes=50), "final": True,
+    }  # fmt: skip
+    return records.Step(native_id=native_id, state=state, **values | more)
+
+
+def a_change(iid: str = "7", state: str = "opened", **more: Any) -> records.Change:
+    """A merge request to main, made a day ago, with one approval of the one that it needs."""
+    values: dict[str, Any] = {
+        "project": PROJECT, "iid": iid, "title": f"Request {iid}", "author": "mira", "source_branch": f"feat/{iid}",
+        "target_branch": "main", "created_at": ago(days=1), "reviewers": ("ravi",), "approved_by": ("ravi",),
+        "approvals_required": 1,
+    }  # fmt: skip
+    return records.Change(native_id=f"3{iid}", state=state, **values | more)
+
+
 def a_training(native_id: str = "projects/1/pipelineJobs/t1", **more: Any) -> records.Run:
     """An ML pipeline run in production."""
     values = {"kind": "pipeline-job", "project": None, "name": "demand-forecast-training", "environment": "prod",
