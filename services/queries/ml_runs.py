@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from services.config import Config
 from services.queries import rows as r
 from services.queries.base import Answer, Filters, View
 from services.queries.health import health
 from services.queries.identity import find
-from services.queries.run_details import elapsed, opened, told
+from services.queries.run_details import elapsed, no_steps, opened, step_counts, told
 from services.queries.windows import recent
 from services.store import schema
 from services.vocabulary import ScheduleState, rank
@@ -29,7 +29,7 @@ SCHEDULE_STATES = (
 )  # fmt: skip
 """Worst first."""
 
-run, step, schedule, problem = schema.run, schema.step, schema.schedule, schema.problem
+run, schedule, problem = schema.run, schema.schedule, schema.problem
 
 
 def ml_runs(conn: Connection, config: Config, filters: Filters, now: datetime) -> Answer:
@@ -67,8 +67,11 @@ def _page(conn: Connection, keys: Sequence[int]) -> list[dict[str, Any]]:
     query = r.identified(run).add_columns(schedule.c.name.label("schedule"))
     query = query.outerjoin(schedule, schedule.c.id == run.c.schedule_id)
     rows = r.by_key(conn, query, run.c.id, keys)
-    steps, products, why = _steps(conn, keys), r.products_of(conn, "run", keys), told(conn, rows)
-    return [_listed(row._mapping, steps.get(row.id, {}), products.get(row.id, []), why.get(row.id)) for row in rows]
+    steps, products, why = step_counts(conn, keys), r.products_of(conn, "run", keys), told(conn, rows)
+    return [
+        _listed(row._mapping, steps.get(row.id) or no_steps(), products.get(row.id, []), why.get(row.id))
+        for row in rows
+    ]
 
 
 def _where(filters: Filters) -> ColumnElement[bool]:
@@ -82,21 +85,7 @@ def _where(filters: Filters) -> ColumnElement[bool]:
     )
 
 
-def _steps(conn: Connection, keys: Sequence[int]) -> dict[int, dict[str, int]]:
-    """Run key -> how many steps are in each state; retried attempts are left out."""
-    found: dict[int, dict[str, int]] = {}
-    for start in range(0, len(keys), 500):
-        query = (
-            select(step.c.run_id, step.c.state, func.count())
-            .where(step.c.run_id.in_(list(keys[start : start + 500])), step.c.retried.is_not(True))
-            .group_by(step.c.run_id, step.c.state)
-        )
-        for key, state, count in conn.execute(query):
-            found.setdefault(key, {})[state] = count
-    return found
-
-
-def _listed(row: Any, by_status: dict[str, int], products: list[str], why: Mapping[str, Any] | None) -> dict[str, Any]:
+def _listed(row: Any, steps: Mapping[str, Any], products: list[str], why: Mapping[str, Any] | None) -> dict[str, Any]:
     names = (
         "name", "title", "kind", "state", "state_raw", "environment", "definition", "trigger", "duration_seconds",
         "failure_message", "fully_cached", "web_url", "labels", "schedule",
@@ -108,7 +97,7 @@ def _listed(row: Any, by_status: dict[str, int], products: list[str], why: Mappi
         **{name: row[name] for name in names},
         "sha": (row["labels"] or {}).get("git_sha") or row["sha"],
         "elapsed_seconds": elapsed(row),
-        "steps": {"total": sum(by_status.values()), "by_status": by_status},
+        "steps": steps,
         **(why or {"first_failing_step": None, "why": None}),
         **r.times(row, "created_at", "started_at", "finished_at", "observed_at"),
     }

@@ -15,7 +15,7 @@ from services.queries import rows as r
 from services.queries.base import Answer, Filters, View
 from services.queries.health import health
 from services.queries.identity import find
-from services.queries.run_details import opened
+from services.queries.run_details import no_steps, opened, step_counts
 from services.queries.run_details import told as told_of
 from services.queries.statistics import rate, spread
 from services.queries.windows import standup_window
@@ -72,10 +72,15 @@ def _page(conn: Connection, keys: Sequence[int]) -> list[dict[str, Any]]:
     query = r.identified(run).add_columns(project.c.path).outerjoin(project, project.c.id == run.c.project_id)
     rows = r.by_key(conn, query, run.c.id, keys)
     products = r.products_of(conn, "project", (row.project_id for row in rows if row.project_id))
-    told = told_of(conn, rows)
+    told, jobs = told_of(conn, rows), step_counts(conn, [row.id for row in rows])
     unknown = {"first_failing_step": None, "why": None}
     return [
-        {**_listed(row._mapping), "products": products.get(row.project_id, []), **told.get(row.id, unknown)}
+        {
+            **_listed(row._mapping),
+            "products": products.get(row.project_id, []),
+            "jobs": jobs.get(row.id) or no_steps(),
+            **told.get(row.id, unknown),
+        }
         for row in rows
     ]
 

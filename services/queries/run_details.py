@@ -113,6 +113,29 @@ def _related(conn: Connection, condition: Any) -> list[dict[str, Any]]:
     return sorted(listed, key=lambda related: rank(related["state"] or ""))
 
 
+def step_counts(conn: Connection, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Run key -> {total, by_status, retried}: its steps by state, and apart those attempts that a newer one replaced.
+
+    `total` counts last attempts alone.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for start in range(0, len(keys), 500):
+        query = select(step.c.run_id, step.c.state, step.c.retried).where(
+            step.c.run_id.in_(list(keys[start : start + 500]))
+        )
+        for key, state, retried in conn.execute(query):
+            counts = found.setdefault(key, no_steps())
+            kind = counts["retried" if retried else "by_status"]
+            kind[state] = kind.get(state, 0) + 1
+            counts["total"] += not retried
+    return found
+
+
+def no_steps() -> dict[str, Any]:
+    """The counts of a run of which no step is known."""
+    return {"total": 0, "by_status": {}, "retried": {}}
+
+
 def told(conn: Connection, rows: Sequence[Any]) -> dict[int, dict[str, Any]]:
     """Run key -> {first_failing_step, why}: one sentence on each run of a page that did not simply go well."""
     wanted = [row.id for row in rows if row.state in _TELL]

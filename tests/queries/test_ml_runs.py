@@ -61,7 +61,7 @@ def test_steps_are_counted_by_state_without_retried_attempts(store):
     collected(store, a_training(RUN), a_task("1"), a_task("2", RunState.FAILED, retried=True), a_task("3"),
               a_task("4", RunState.CACHED))  # fmt: skip
     (one,) = ask(store).data["runs"]
-    assert one["steps"] == {"total": 3, "by_status": {"succeeded": 2, "cached": 1}}
+    assert one["steps"] == {"total": 3, "by_status": {"succeeded": 2, "cached": 1}, "retried": {"failed": 1}}
 
 
 def test_the_first_failing_step_is_the_earliest_whose_parents_did_well(store):
