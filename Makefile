@@ -25,14 +25,14 @@ system:  ## Install the system packages that the tests need (Debian; elsewhere i
 	scripts/system-packages.sh
 
 test: $(VENV)/dev.done system  ## Every test, in a real browser and with the real tools too
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --dist loadfile
 
 test-fast: $(VENV)/dev.done  ## The quick tests only
-	$(RUN) -m pytest -m "not browser and not terraform and not postgres and not slow"
+	$(RUN) -m pytest -n auto --dist loadfile -m "not browser and not terraform and not postgres and not slow"
 
 test-oracle: $(VENV)/dev.done  ## The product's BigQuery queries, held against an independent emulator
 	tests/oracle/setup.sh
-	$(RUN) -m pytest tests/oracle -m oracle
+	$(RUN) -m pytest tests/oracle/compare.py
 
 lint: $(VENV)/dev.done  ## ruff, mypy and the import contracts
 	$(RUN) -m ruff check .

@@ -21,3 +21,12 @@ def parse_duration(value: Any) -> Any:
     if not match:
         raise ValueError(f'{value!r} is no duration; write a number and a unit, for example "90s", "2h" or "120d"')
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+def in_words(span: timedelta) -> str:
+    """A duration as people read it, in its largest whole unit: "45 s", "10 min", "1 h", "2 d"."""
+    seconds = round(span.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

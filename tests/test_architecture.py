@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services import queries, records, sources
+from services.reference import TARGET, reference
 from services.sources.base import Stream
 from services.vocabulary import RunState
 from services.web import Web, routes
@@ -107,6 +108,10 @@ def test_the_documented_commands_exist():
 def test_a_document_names_only_files_that_exist(document):
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
         assert (document.parent / target).exists(), target
+
+
+def test_the_reference_is_what_the_declarations_say():
+    assert TARGET.read_text() == reference(), "run `make docs`"
 
 
 def test_every_pinned_package_is_pinned_exactly():
