@@ -1,4 +1,4 @@
-"""`python -m bench [NAME …]`: all benchmarks, or those named: pages, queries, load, large, calls."""
+"""`python -m bench [NAME …]`: all benchmarks, or those named: pages, queries, load, large, deriving, calls."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import calls, demo, first_load, large, pages, queries
+from bench import calls, demo, deriving, first_load, large, pages, queries
 from services.config_file import load
 from services.store.database import open_store
 
-NAMES = ("pages", "queries", "load", "large", "calls")
+NAMES = ("pages", "queries", "load", "large", "deriving", "calls")
 
 
 def main(wanted: list[str]) -> int:
@@ -21,6 +21,8 @@ def main(wanted: list[str]) -> int:
         return 2
     names = wanted or list(NAMES)
     kept = []
+    if "deriving" in names:
+        kept.append(deriving.report(deriving.measure()))
     if "calls" in names:
         kept.append(calls.report(calls.measure()))
     if {"pages", "queries", "load", "large"} & set(names):
