@@ -5,7 +5,7 @@ from ui.components import Column
 from ui.markup import draw
 
 ENVIRONMENTS = (
-    Column("Status", cells.inside("newest", cells.status()), name="state"),
+    Column("Status", cells.tried, name="state"),
     Column("Environment", cells.opens("name"), name="name"),
     Column("Counts for", cells.guessed("environment"), name="environment"),
     Column("Project", cells.project(), name="project"),

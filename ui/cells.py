@@ -124,6 +124,13 @@ def guessed(name: str) -> Cell:
     return cell
 
 
+def tried(row: Row) -> object:
+    """How an environment's newest deployment went."""
+    newest = row.get("newest")
+    raw = newest["state_raw"] if newest else None
+    return badge(row["state"], stale=bool(row.get("stale")), raw=raw) if newest else badge(None, "never deployed")
+
+
 def runs_now(row: Row) -> object:
     """What an environment runs: the version, and the newest one where that is another, with how it went."""
     current, newest = row.get("current"), row.get("newest")
