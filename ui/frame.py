@@ -15,7 +15,7 @@ from services.queries.health import ORDER
 from services.queries.windows import CHOICES
 from services.store.database import StoreUnreachable
 from services.vocabulary import Freshness
-from ui import components, runtime, urls, words
+from ui import components, runtime, turn, urls, words
 from ui.live import EVERY_SECONDS
 from ui.markup import Html, draw, join, tag
 from ui.status import WORDS as STATUS_WORDS
@@ -34,9 +34,8 @@ def show() -> bool:
         components.broken(error)
         return False
     _bar(config, facts.products)
-    _health()
-    notices = urls.read(st.query_params, config, runtime.clock(), facts.products)[1]
-    for notice in notices:
+    _health(turn.Latch())
+    for notice in runtime.filters()[1]:
         components.notice("amber", notice)
     return True
 
@@ -62,17 +61,17 @@ def _bar(config: Config, products: tuple[str, ...]) -> None:
 def _windows() -> dict[str, str]:
     """The windows to choose from, with the one in the URL where it is another."""
     choices = {ALL: "usual window", **CHOICES}
-    if "since" in st.query_params:
-        since, until = st.query_params["since"], st.query_params.get("until")
-        return choices | {ALL: f"{since} to {until or 'now'}"[:40]}
-    given = st.query_params.get("window", ALL)
+    here = turn.parameters()
+    if "since" in here:
+        return choices | {ALL: f"{here['since']} to {here.get('until') or 'now'}"[:40]}
+    given = here.get("window", ALL)
     return choices if given in choices else choices | {given: f"last {given}"[:20]}
 
 
 def _choice(name: str, label: str, options: dict[str, str]) -> None:
     """A select box whose value is the URL's; choosing writes the URL, and the page follows it."""
     key = f"filter-{name}"
-    asked = st.query_params.get(name, ALL)
+    asked = turn.parameters().get(name, ALL)
     st.session_state[key] = asked if asked in options else ALL
     st.selectbox(
         label, list(options), key=key, format_func=options.__getitem__, label_visibility="collapsed", width=190,
@@ -93,7 +92,7 @@ def _chosen(name: str, key: str) -> None:
 
 
 def _search() -> None:
-    st.session_state["filter-text"] = st.query_params.get("text", "")
+    st.session_state["filter-text"] = turn.parameters().get("text", "")
     st.text_input(
         "Search", key="filter-text", placeholder="search", label_visibility="collapsed", width=170,
         max_chars=LONGEST, on_change=_chosen, args=("text", "filter-text"),
@@ -101,7 +100,8 @@ def _search() -> None:
 
 
 @st.fragment(run_every=EVERY_SECONDS)
-def _health() -> None:
+def _health(latch: turn.Latch) -> None:
+    turn.part(latch)
     try:
         config, facts = runtime.config(), runtime.frame()
     except (StoreUnreachable, ConfigError, OSError) as error:

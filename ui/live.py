@@ -10,7 +10,7 @@ import streamlit as st
 from services.config_file import ConfigError
 from services.queries.base import Answer, Filters
 from services.store.database import StoreUnreachable
-from ui import components, runtime, urls
+from ui import components, runtime, turn
 
 EVERY_SECONDS = 10
 
@@ -22,11 +22,12 @@ def block(view: str, draw: Callable[[Answer], None], *, limit: int | None = None
     leaves the page untouched, so that selection and scroll stay. `limit` is how many rows a page of the list has
     where the URL does not say. `tells_limits` is for the few drawings that say themselves which sources are not fresh.
     """
-    _live(view, draw, limit, tells_limits)
+    _live(view, draw, limit, tells_limits, turn.Latch())
 
 
 @st.fragment(run_every=EVERY_SECONDS)
-def _live(view: str, draw: Callable[[Answer], None], limit: int | None, tells_limits: bool) -> None:
+def _live(view: str, draw: Callable[[Answer], None], limit: int | None, tells_limits: bool, latch: turn.Latch) -> None:
+    turn.part(latch)
     try:
         answer = runtime.ask(view, filters(limit))
     except (StoreUnreachable, ConfigError, OSError) as error:
@@ -37,5 +38,5 @@ def _live(view: str, draw: Callable[[Answer], None], limit: int | None, tells_li
 
 def filters(limit: int | None = None) -> Filters:
     """The filters that the URL asks for; values that cannot be followed are told by the frame."""
-    asked = urls.read(st.query_params, runtime.config(), runtime.clock(), runtime.frame().products)[0]
-    return asked if limit is None or "limit" in st.query_params else replace(asked, limit=limit)
+    asked = runtime.filters()[0]
+    return asked if limit is None or "limit" in turn.parameters() else replace(asked, limit=limit)

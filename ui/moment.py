@@ -8,9 +8,7 @@ from datetime import datetime
 from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo
 
-import streamlit as st
-
-from ui import runtime, urls
+from ui import runtime, turn, urls
 
 _MARK = "0selected0"
 
@@ -47,7 +45,7 @@ def begin() -> Moment:
         runtime.clock(),
         config.team.zone,
         tuple(sorted(groups, key=len, reverse=True)),
-        st.query_params.get("selected"),
+        turn.parameters().get("selected"),
         urls.href(selected=_MARK),
         urls.href(selected=None),
     )

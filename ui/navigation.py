@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,7 +131,13 @@ _followed = st.components.v2.component("throughline_links", js=_SCRIPT)
 
 
 def pages() -> dict[str, StreamlitPage]:
-    """Path -> page, for the pages whose file exists."""
+    """Path -> page, for the pages whose file exists: each run's own, as a page knows whether it may be drawn."""
+    return {path: copy(page) for path, page in _pages().items()}
+
+
+@cache
+def _pages() -> dict[str, StreamlitPage]:
+    """Found once: looking for the files takes longer than drawing some of them."""
     return {
         entry.path: st.Page(
             ROOT / "pages" / f"{entry.file}.py",

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import streamlit as st
 from sqlalchemy import Connection
 
 from services import places, queries
@@ -20,6 +19,7 @@ from services.queries.base import Answer, Filters
 from services.queries.frame import Frame
 from services.queries.frame import frame as ask_frame
 from services.store.database import Store, open_store
+from ui import turn, urls
 
 BUCKET_SECONDS = 15
 """So long an answer is kept while the store does not move: freshness and lateness change with time alone."""
@@ -31,9 +31,10 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _load(path: str, modified: int) -> Config:
-    return load(Path(path)).config
+# Streamlit's own caches look at the caller and hash every argument, which costs more than all that these two keep.
+_LOADED: dict[Path, tuple[int, Config]] = {}
+_OPENED: dict[str, Store] = {}
+_LOCK = threading.Lock()
 
 
 def config() -> Config:
@@ -42,17 +43,22 @@ def config() -> Config:
     Raises services.config_file.ConfigError where it cannot be used, OSError where it cannot be read.
     """
     path = places.config_path()
-    return _load(str(path), path.stat().st_mtime_ns)
-
-
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _open(url: str) -> Store:
-    return open_store(url)
+    modified = path.stat().st_mtime_ns
+    held = _LOADED.get(path)
+    if held is None or held[0] != modified:
+        with _LOCK:
+            held = _LOADED[path] = (modified, load(path).config)
+    return held[1]
 
 
 def store() -> Store:
     """The store: THROUGHLINE_STORE, or the demo's own. Raises StoreUnreachable."""
-    return _open(places.store_url())
+    url = places.store_url()
+    if url not in _OPENED:
+        with _LOCK:
+            if url not in _OPENED:
+                _OPENED[url] = open_store(url)
+    return _OPENED[url]
 
 
 class Answers:
@@ -76,9 +82,7 @@ class Answers:
         return answer
 
 
-@st.cache_resource(show_spinner=False)
-def _answers() -> Answers:
-    return Answers()
+_ANSWERS = Answers()
 
 
 def _ask(key: tuple[Any, ...], question: Callable[[Connection], Any], now: datetime) -> Any:
@@ -89,7 +93,8 @@ def _ask(key: tuple[Any, ...], question: Callable[[Connection], Any], now: datet
             return question(conn)
 
     bucket = int(now.timestamp()) // BUCKET_SECONDS
-    return _answers().get((opened.url_for_people, config().hash, opened.version(), bucket, *key), ask)
+    version = turn.once("version", opened.version)
+    return _ANSWERS.get((opened.url_for_people, config().hash, version, bucket, *key), ask)
 
 
 def ask(view: str, filters: Filters) -> Answer:
@@ -105,5 +110,14 @@ def ask(view: str, filters: Filters) -> Answer:
 
 def frame() -> Frame:
     """What the frame shows around every page. Raises StoreUnreachable."""
+    return turn.once("frame", _frame)
+
+
+def _frame() -> Frame:
     now = clock()
-    return _ask(("frame",), lambda conn: ask_frame(conn, config(), now), now)
+    return cast(Frame, _ask(("frame",), lambda conn: ask_frame(conn, config(), now), now))
+
+
+def filters() -> tuple[Filters, tuple[str, ...]]:
+    """The filters that the address asks for, and a sentence for each value that cannot be followed."""
+    return turn.once("filters", lambda: urls.read(turn.parameters(), config(), clock(), frame().products))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import access, frame, navigation, runtime, theme, urls
+from ui import access, frame, navigation, runtime, theme, turn, urls
 
 st.set_page_config(page_title="Throughline", page_icon="🧵", layout="wide")
 known = navigation.pages()
@@ -11,5 +11,6 @@ theme.apply()
 access.gate(runtime.clock())
 urls.keep_filters(page.url_path)
 navigation.follow_links(known, page.url_path)
+turn.begin()
 if frame.show():
     page.run()

@@ -12,7 +12,7 @@ import streamlit as st
 from services.queries.base import Answer
 from services.queries.filters import UNASSIGNED
 from services.vocabulary import Freshness
-from ui import components, lanes, runtime, urls, words
+from ui import components, lanes, runtime, turn, urls, words
 from ui.components import Column, heading, link, source_link
 from ui.markup import Html, draw, join, tag
 from ui.navigation import path_of
@@ -173,7 +173,7 @@ def _chips(counted: Mapping[str, int]) -> Html:
     """One chip a lane; choosing one narrows the list to it, choosing it again widens it."""
     if len(counted) < 2:
         return Html("")
-    chosen = st.query_params.get("kind")
+    chosen = turn.parameters().get("kind")
     chips = [
         link(
             join((lanes.icon(name), lanes.lane(name).title, tag("b", counted[name]))),

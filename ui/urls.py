@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from urllib.parse import urlencode
+from functools import lru_cache
+from urllib.parse import quote_plus
 
 import streamlit as st
 
 from services.config import Config
 from services.queries.base import Filters
 from services.queries.filters import PARAMETERS, BadFilter, parse_filters
+from ui import turn
 
 KEPT = ("product", "env", "window", "since", "until")
 """What goes along from page to page."""
@@ -22,11 +24,15 @@ def href(to: str | None = None, /, **parameters: object) -> str:
     `to` is the page's path, "" for Today, None for the page one is on. Product, environment and window go along
     unless they are given.
     """
-    kept = {name: st.query_params.get(name) for name in (PARAMETERS if to is None else KEPT)}
-    state = {name: value for name, value in (kept | parameters).items() if value not in (None, "")}
-    query = urlencode({name: str(value) for name, value in state.items()})
+    here = turn.parameters()
+    state: dict[str, object] = {name: here.get(name) for name in (PARAMETERS if to is None else KEPT)}
+    state |= parameters
+    query = "&".join([f"{name}={_quoted(str(value))}" for name, value in state.items() if value not in (None, "")])
     start = {None: "", "": "./"}.get(to, to)
     return f"{start}?{query}" if query or to is None else str(start)
+
+
+_quoted = lru_cache(maxsize=8192)(quote_plus)
 
 
 def keep_filters(page: str) -> None:
