@@ -56,10 +56,10 @@ def find(conn: Connection, text: str) -> tuple[str, int] | None:
     """(table, key) of the thing with that text id; None where we hold no such thing. Raises ValueError."""
     instance, kind, native_id = parse_id(text)
     table = schema.METADATA.tables[TABLES[kind]]
+    sources = conn.execute(select(schema.source.c.id).where(schema.source.c.instance == instance)).scalars().all()
+    # Not by a join: without statistics SQLite would walk the large table and look up its source.
     key = conn.execute(
-        select(table.c.id)
-        .join(schema.source, schema.source.c.id == table.c.source_id)
-        .where(schema.source.c.instance == instance, table.c.kind == kind, table.c.native_id == native_id)
+        select(table.c.id).where(table.c.source_id.in_(sources), table.c.kind == kind, table.c.native_id == native_id)
     ).scalar()
     return None if key is None else (TABLES[kind], key)
 
