@@ -5,9 +5,9 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from ui.access import sign_in_is_on
 
 from services.web import Web, lifespan, routes
+from ui.access import sign_in_is_on
 
 app = st.App(
     Path(__file__).parent / "ui" / "shell.py",

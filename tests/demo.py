@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.config_file import load
-from services.sources.base import SourceError
 from services.store.database import open_store
 from services.sync import Collector
 from services.timestamps import utc_now

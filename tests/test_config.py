@@ -128,7 +128,7 @@ def test_the_same_file_has_the_same_hash_and_another_file_another(tmp_path):
         pytest.param(GITLAB.replace('["a"]', '"a"'), "groups", "list", id="one group that is no list"),
         pytest.param(GITLAB.replace('token = { env = "T" }\n', ""), "token", "required", id="no token"),
         pytest.param(
-            GITLAB.replace('{ env = "T" }', '"glpat-0123456789abcdefghij"'), "token", "table", id="a token in clear text"
+            GITLAB.replace('{ env = "T" }', '"glpat-0123456789abcdefghij"'), "token", "table", id="a token as it is"
         ),
         pytest.param(
             GITLAB.replace('{ env = "T" }', '{ env = "T", file = "f" }'), "token", "exactly one", id="two places"

@@ -17,7 +17,7 @@ from services.timestamps import utc_now
 from services.web import Web, routes
 
 KEY = b"a key of thirty-two bytes length"
-TOKEN = "a token for scripts"  # noqa: S105 - made up here
+TOKEN = "a token for scripts"
 CONFIG = f"""
 [team]
 name = "Forecasting"

@@ -77,7 +77,7 @@ def test_what_is_not_proved_is_refused(headers, secret):
             {"object_kind": "merge_request", "object_attributes": {"id": 99, "iid": 4}, "project": {"id": 7}},
             "merge_request", {"project": "7", "merge_request": "4"}, id="merge request",
         ),
-        pytest.param({"object_kind": "pipeline", "object_attributes": ["?"], "project": "x"}, "pipeline", {}, id="junk"),
+        pytest.param({"object_kind": "pipeline", "object_attributes": ["?"], "project": 1.5}, "pipeline", {}, id="?"),
         pytest.param({"object_kind": "build", "build_id": "5; DROP"}, "build", {}, id="an id that is no number"),
         pytest.param({}, "", {}, id="nothing"),
     ],
