@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from ui.markup import Html, tag
@@ -35,6 +36,7 @@ def lane(name: str | None) -> Lane:
     return LANES.get(name or "", Lane(name or "other", "dotted"))
 
 
+@lru_cache(maxsize=256)
 def icon(name: str | None) -> Html:
     """The lane's sign, with its name on hover and for screen readers."""
     seen = lane(name)

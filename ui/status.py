@@ -71,6 +71,7 @@ def look(state: str | None) -> Look:
     return LOOKS.get(state or "none", LOOKS[RunState.UNKNOWN])
 
 
+@lru_cache(maxsize=512)
 def sign(state: str | None, tone: str | None = None) -> Html:
     """The shape alone, for places where the word stands beside it; hidden from screen readers."""
     seen = look(state)
