@@ -17,7 +17,7 @@ from services.check import Checked, check
 from services.config_file import ConfigError, Loaded, load
 from services.queries import discover as discover_views
 from services.queries.filters import MOST_ROWS, BadFilter, parse_filters
-from services.run import PortTaken, RunOptions, run, wait_for
+from services.run import NotTheDemos, PortTaken, RunOptions, run, wait_for
 from services.store.database import Store, StoreUnreachable, open_store
 from services.timestamps import utc_now
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _log()
     try:
         return int(options.act(options))
-    except (ConfigError, BadInput, BadFilter, PortTaken) as error:
+    except (ConfigError, BadInput, BadFilter, PortTaken, NotTheDemos) as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
     except StoreUnreachable as error:
@@ -158,8 +158,14 @@ def _sync(options: argparse.Namespace) -> int:
     if options.once:
         outcomes = collector.once()
         failed = [outcome for outcome in outcomes if outcome.error is not None]
-        print(f"{sum(outcome.records for outcome in outcomes)} records, {len(failed)} turns failed")
-        return NO if failed else FINE
+        unreached = collector.unreached()
+        for name, why in unreached.items():
+            print(f"{name}: {why}", file=sys.stderr)
+        print(
+            f"{sum(outcome.records for outcome in outcomes)} records, {len(failed)} turns failed, "
+            f"{len(unreached)} sources could not be connected to"
+        )
+        return NO if failed or unreached else FINE
     stop = threading.Event()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda *_: stop.set())

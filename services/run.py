@@ -20,9 +20,16 @@ ROOT = Path(__file__).resolve().parent.parent
 DEMO_STARTS_WITHIN = 30.0
 """Seconds that the local upstreams may take to be ready."""
 
+DEMO_STORY = "epoch.json"
+"""Lies beside a configuration that the demo wrote, and may therefore overwrite."""
+
 
 class PortTaken(Exception):
     """A port that is needed is in use."""
+
+
+class NotTheDemos(Exception):
+    """The demo writes its own configuration, and would overwrite one that is not its own."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,7 @@ def run(options: RunOptions) -> int:
     ports = [options.port] if web else []
     if options.demo:
         ports += [options.gitlab_port, options.google_port]
-        options.config.parent.mkdir(parents=True, exist_ok=True)
-        options.config.unlink(missing_ok=True)
+        _make_way(options.config)
     else:
         load(options.config)
     for port in ports:
@@ -78,6 +84,17 @@ def children(options: RunOptions) -> list[Child]:
             Child("web", [python, "-m", "streamlit", "run", str(ROOT / "app.py"), *_web_arguments(options)], env=env)
         )
     return found
+
+
+def _make_way(config: Path) -> None:
+    """The local upstreams write it anew once they answer; whoever waits for it must not find that of the last run."""
+    config.parent.mkdir(parents=True, exist_ok=True)
+    if config.exists() and not (config.parent / DEMO_STORY).exists():
+        raise NotTheDemos(
+            f"{config} was not written by the demo, which would overwrite it; "
+            f"leave out --config and {places.CONFIG_VARIABLE}, or name another file"
+        )
+    config.unlink(missing_ok=True)
 
 
 def wait_for(path: Path, seconds: float) -> bool:

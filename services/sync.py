@@ -64,6 +64,10 @@ class Collector:
         self.tidy(self.clock())
         return outcomes
 
+    def unreached(self) -> dict[str, str]:
+        """Source -> why it could not be connected to at all; none of its streams had a turn."""
+        return {worker.entry.name: worker.problem for worker in self.workers if worker.problem}
+
     def tidy(self, now: datetime) -> None:
         """What depends on time alone: lateness, staleness, waiting ages; and that we are alive."""
         with self.store.write() as conn:
@@ -107,6 +111,8 @@ class Worker:
         self._lease_until: datetime | None = None
         self._failures = 0
         self._noted = ""
+        self.problem = ""
+        """Why it could not be connected to when that was last tried; empty where it could."""
 
     def run(self, stop: threading.Event) -> None:
         """Collect this source until `stop` is set; a failure to connect is said, and tried again."""
@@ -164,7 +170,7 @@ class Worker:
         self._drain_inbox(live, now)
         busy = False
         for scope, stream in self._pairs(live):
-            if stop.is_set() or live.resume_at is not None:
+            if stop.is_set() or live.resume_at is not None or not self._holds_lease(live):
                 break
             if self._is_due(live, scope, stream):
                 outcome = run_turn(live, scope, stream, TURN_SECONDS)
@@ -236,6 +242,7 @@ class Worker:
         return live
 
     def _say(self, problem: str, now: datetime) -> None:
+        self.problem = problem
         with self.collector.store.write() as conn:
             progress.set_meta(conn, {f"source-error:{self.entry.name}": problem}, now)
 

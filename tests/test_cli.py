@@ -78,6 +78,19 @@ def test_check_says_which_secret_is_not_there(shop, capsys, monkeypatch):
     assert "SHOP_TOKEN" in capsys.readouterr().out
 
 
+def test_a_sweep_that_could_not_even_connect_is_no_success(shop, capsys, monkeypatch):
+    monkeypatch.delenv("SHOP_TOKEN")
+    assert cli.main(["sync", "--once"]) == cli.NO
+    assert "SHOP_TOKEN" in capsys.readouterr().err
+
+
+def test_the_demo_never_overwrites_a_configuration_of_ones_own(shop, capsys, tmp_path):
+    before = (tmp_path / "throughline.toml").read_text()
+    assert cli.main(["run", "--demo"]) == cli.BAD_INPUT
+    assert "overwrite" in capsys.readouterr().err
+    assert (tmp_path / "throughline.toml").read_text() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
