@@ -10,10 +10,11 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from services import places, redaction
-from services.check import Checked, check
+from services.check import Checked, check, unread_parts
 from services.config_file import ConfigError, Loaded, load
 from services.queries import discover as discover_views
 from services.queries.filters import MOST_ROWS, BadFilter, parse_filters
@@ -176,8 +177,10 @@ def _sync(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     loaded = _loaded(options)
     _must_know(loaded, options.source)
+    store = _store(options)
+    swept = unread_parts(store, loaded, options.source) if store.schema_is_current() else iter(())
     found = []
-    for result in check(loaded, options.source):
+    for result in chain(check(loaded, options.source), swept):
         found.append(result)
         if not options.json:
             _print_check(result)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from emulators.http import Fault
 from services import cli, places
 from services.queries import discover
 from services.store.database import open_store
@@ -70,6 +71,15 @@ def test_check_names_what_is_missing_and_how_to_get_it(shop, capsys, monkeypatch
     found = json.loads(capsys.readouterr().out)
     assert {result["ok"] for result in found} == {False}
     assert all("read_api" in (result["mend"] or "") for result in found)
+
+
+def test_check_tells_of_a_project_that_the_last_sweep_could_not_read(shop, capsys):
+    shop.faults.add(Fault(path="/projects/1/environments", status=403, body=b'{"message": "403 Forbidden"}'))
+    cli.main(["sync", "--once"])
+    shop.faults.clear()
+    capsys.readouterr()
+    assert cli.main(["check"]) == cli.NO
+    assert "LACKS  gitlab / shop/churn / environments" in capsys.readouterr().out
 
 
 def test_check_says_which_secret_is_not_there(shop, capsys, monkeypatch):
