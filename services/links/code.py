@@ -1,4 +1,4 @@
-"""Joins within GitLab: commits, pipelines, requests, images, deployments and schedules."""
+"""Joins within GitLab: commits, pipelines, requests, deployments and schedules."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import and_, or_, select
 
-from services.links.rule import Key, Pair, Pairs, direct, rule, target
+from services.links.rule import Key, Pair, direct, rule, target
 from services.scene import Scene, among
 from services.store import schema
 
 SHORT = 8
 """The fewest digits of a SHA that are taken for one, and only within one project."""
-_HEX = re.compile(rf"[0-9a-f]{{{SHORT},40}}")
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_BUILDS = re.compile(r"build|image|docker|kaniko|container", re.IGNORECASE)
-_ONLY_LOOKS = re.compile(r"scan|test|lint|check|sign|verify|deploy|clean", re.IGNORECASE)
 _BY_CALENDAR = ("schedule", "parent_pipeline", "pipeline", "trigger", "api", "web")
 
 version, run, step, change, deployment = schema.version, schema.run, schema.step, schema.change, schema.deployment
@@ -111,79 +108,6 @@ def version_commit(scene: Scene) -> Iterable[Key]:
     for row in _versions(scene, "tag", "release", "image"):
         if row.sha:
             yield Key("version", row.id, f"{row.source_id}|{row.sha}")
-
-
-def _tagged(scene: Scene) -> Iterator[tuple[Any, str]]:
-    """Images whose own record holds no SHA, with each of their tags that could be the beginning of one."""
-    detail = schema.image_detail
-    query = (
-        select(version.c.id, version.c.project_id, version.c.sha, detail.c.tags)
-        .join(detail, detail.c.version_id == version.c.id)
-        .where(version.c.kind == "image", version.c.project_id.is_not(None))
-    )
-    for row in scene.rows(query, version.c.id, scene.ids("version")):
-        for tag in () if row.sha else row.tags or ():
-            if _HEX.fullmatch(tag.lower()):
-                yield row, tag.lower()
-
-
-def _begins(conn: Connection, pairs: Pairs, shas: dict[int, str]) -> Pairs:
-    """Those pairs in which a tag of the image is the beginning of the whole SHA."""
-    detail = schema.image_detail
-    query = select(detail.c.version_id, detail.c.tags)
-    tags = {
-        row.version_id: row.tags or () for row in among(conn, query, detail.c.version_id, {one for one, _ in pairs})
-    }
-    return {
-        (image, other)
-        for image, other in pairs
-        if any(len(tag) >= SHORT and shas.get(other, "").startswith(tag.lower()) for tag in tags.get(image, ()))
-    }
-
-
-def _same_commit(conn: Connection, pairs: Pairs) -> Pairs:
-    found = among(conn, select(version.c.id, version.c.native_id), version.c.id, {to for _, to in pairs})
-    return _begins(conn, pairs, {row.id: row.native_id for row in found})
-
-
-def _same_job(conn: Connection, pairs: Pairs) -> Pairs:
-    query = select(step.c.id, run.c.sha).join(run, run.c.id == step.c.run_id)
-    found = among(conn, query, step.c.id, {to for _, to in pairs})
-    return _begins(conn, pairs, {row.id: row.sha or "" for row in found})
-
-
-@rule("image-commit", "version", version=1, evidence="inferred", to="commit-of-project", confirm=_same_commit,
-      sentence="The image's tag is the beginning of the SHA {key}… in the same project")  # fmt: skip
-def image_commit(scene: Scene) -> Iterable[Key]:
-    return (Key("version", row.id, f"{row.project_id}|{tag[:SHORT]}") for row, tag in _tagged(scene))
-
-
-@target("build-job", "step", "run")
-def build_jobs(scene: Scene) -> Iterable[Key]:
-    """A job that builds images and succeeded, by the first digits of its pipeline's SHA within its project."""
-    query = (
-        select(step.c.id, step.c.name, run.c.project_id, run.c.sha)
-        .join(run, run.c.id == step.c.run_id)
-        .where(
-            step.c.kind == "job",
-            step.c.state == "succeeded",
-            step.c.retried.is_not(True),
-            run.c.sha.is_not(None),
-            run.c.kind == "pipeline",
-        )
-    )
-    rows = list(scene.rows(query, step.c.id, scene.ids("step")))
-    if not scene.whole:
-        rows += list(among(scene.conn, query, step.c.run_id, scene.ids("run")))
-    for row in rows:
-        if _BUILDS.search(row.name or "") and not _ONLY_LOOKS.search(row.name):
-            yield Key("step", row.id, f"{row.project_id}|{row.sha[:SHORT]}")
-
-
-@rule("image-job", "version", version=1, evidence="inferred", to="build-job", confirm=_same_job,
-      sentence="The only job that builds images for {key}… in the same project")  # fmt: skip
-def image_job(scene: Scene) -> Iterable[Key]:
-    return (Key("version", row.id, f"{row.project_id}|{tag[:SHORT]}") for row, tag in _tagged(scene))
 
 
 @direct("version-job", "version", version=1, sentence="Its record names the job that made it")

@@ -19,6 +19,7 @@ from tests.builders import (
     a_training,
     a_version,
     a_workspace,
+    ago,
     an_endpoint,
 )
 from tests.derive.conftest import Team
@@ -124,6 +125,46 @@ def test_an_image_comes_from_the_only_job_that_builds_images_for_its_commit(team
     assert ends(team, "image-job") == [("step", keys["10"], "inferred", None)]
     team.arrive(job("12", "build-gpu-image"))
     assert ends(team, "image-job") == [(None, None, "broken", "ambiguous")]
+
+
+def a_build(number: str, name: str, run: str = "1", **more) -> Step:
+    times = {"started_at": ago(minutes=20), "finished_at": ago(minutes=10)}
+    return Step(native_id=number, kind="job", run=Ref("pipeline", run), name=name, state=RunState.SUCCEEDED,
+                state_raw="success", final=True, **times | more)  # fmt: skip
+
+
+def test_of_several_build_jobs_the_one_of_the_images_own_name_made_it(team: Team):
+    image = an_image(SHA[:8], of="acme/serving/forecast-api")
+    builds = [
+        a_build("10", "build-forecast-api"),
+        a_build("11", "build-forecast-api-admin"),
+        a_build("12", "build-api"),
+    ]
+    keys = team.arrive(a_project(), a_run("1"), *builds, image)
+    assert ends(team, "image-job") == [("step", keys["10"], "inferred", None)]
+
+
+def test_in_a_monorepo_the_job_that_started_the_child_pipeline_names_the_image(team: Team):
+    children = [a_run(number, trigger="parent_pipeline", parent=Ref("pipeline", "1")) for number in ("2", "3")]
+    bridges = [
+        Step(native_id=f"b{number}", kind="bridge", run=Ref("pipeline", "1"), name=name, state=RunState.SUCCEEDED,
+             state_raw="success", downstream=Ref("pipeline", number), final=True)
+        for number, name in (("2", "trigger:rules"), ("3", "scorer"))
+    ]  # fmt: skip
+    builds = [a_build("10", "build-image", "2"), a_build("11", "build-image", "3")]
+    keys = team.arrive(
+        a_project(), a_run("1"), *children, *bridges, *builds, an_image(SHA[:8], of="acme/monorepo/rules")
+    )
+    assert ends(team, "image-job") == [("step", keys["10"], "inferred", None)]
+
+
+def test_of_several_build_jobs_without_a_name_the_only_one_that_ran_when_the_image_was_made(team: Team):
+    later = a_build("11", "build-image", "2", started_at=ago(minutes=5), finished_at=ago(minutes=1))
+    made = an_image(SHA[:8], created_at=ago(minutes=12))
+    keys = team.arrive(a_project(), a_run("1"), a_run("2"), a_build("10", "build-image"), later, made)
+    assert ends(team, "image-job") == [("step", keys["10"], "inferred", None)]
+    team.arrive(a_build("12", "build-image", "2"))
+    assert ends(team, "image-job") == [(None, None, "broken", "ambiguous")], "two ran at that time"
 
 
 def test_a_model_version_is_joined_to_its_run_its_image_and_its_metrics(team: Team):
