@@ -97,14 +97,18 @@ def tier_named(config: Config, environment: str | None) -> Tier:
     return guess_tier(environment or "")
 
 
+_ENVIRONMENTS = select(schema.environment.c.name, schema.environment.c.tier).distinct()
+_STATES = select(schema.workspace.c.name).distinct()
+
+
 def suggest_toml(conn: Connection, config: Config) -> str:
     """The [[environment]] sections that would make every guess of an environment certain; "" where none was made."""
     guessed: dict[str, dict[str, set[str]]] = {}
-    for name, tier in conn.execute(select(schema.environment.c.name, schema.environment.c.tier).distinct()):
+    for name, tier in conn.execute(_ENVIRONMENTS):
         place = resolve(config, name, tier)
         if name and place.guess and place.environment:
             guessed.setdefault(place.environment, {}).setdefault("gitlab", set()).add(name)
-    for (name,) in conn.execute(select(schema.workspace.c.name).distinct()):
+    for (name,) in conn.execute(_STATES):
         place = resolve(config, name, of="state")
         if name and place.guess and place.environment:
             guessed.setdefault(place.environment, {}).setdefault("states", set()).add(name)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, literal, select
+from sqlalchemy import Connection, Select, and_, delete, func, literal, select
 from sqlalchemy import true as sql_true
 
 from services.config import Config, Product
@@ -210,17 +211,21 @@ def suggest_toml(conn: Connection, config: Config) -> str:
 
     A product that is configured already is printed whole, so that the section can be put in the old one's place.
     """
-    member = schema.membership
     guessed: dict[str, dict[str, set[str]]] = {}
     for table, key in _KEYS.items():
-        things = schema.METADATA.tables[table]
-        name = things.c.path if table == "project" else things.c.name
-        on = and_(member.c.thing_table == table, member.c.thing_id == things.c.id)
-        query = select(member.c.product, name).join(things, on).where(member.c.guess, name.is_not(None)).distinct()
-        for product, text in conn.execute(query):
+        for product, text in conn.execute(_guessed(table)):
             guessed.setdefault(product, {}).setdefault(key, set()).add(text)
     configured = {product.name: product for product in config.product}
     return "\n".join(_section(name, guessed[name], configured.get(name)) for name in sorted(guessed))
+
+
+@cache
+def _guessed(table: str) -> Select[Any]:
+    """Each product and the names that are guessed to be its own; kept, as building it costs more than running it."""
+    member, things = schema.membership, schema.METADATA.tables[table]
+    name = things.c.path if table == "project" else things.c.name
+    on = and_(member.c.thing_table == table, member.c.thing_id == things.c.id)
+    return select(member.c.product, name).join(things, on).where(member.c.guess, name.is_not(None)).distinct()
 
 
 def _section(name: str, more: Mapping[str, set[str]], known: Product | None) -> str:

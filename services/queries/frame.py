@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from services.config import Config
 from services.queries.base import SourceHealth
@@ -17,7 +17,17 @@ UNASSIGNED = "unassigned"
 
 
 _PRODUCT = schema.membership.c.product
-_NEXT = select(func.min(_PRODUCT)).where(bindparam("last") < _PRODUCT)
+
+
+def _held() -> Select[Any]:
+    """Products that have members, by one step in the index each: the table itself holds every ML run."""
+    held = select(func.min(_PRODUCT).label("product")).cte("held", recursive=True)
+    following = select(func.min(_PRODUCT)).where(held.c.product < _PRODUCT).scalar_subquery()
+    held = held.union_all(select(following).where(held.c.product.is_not(None)))
+    return select(held.c.product).where(held.c.product.is_not(None))
+
+
+_HELD = _held()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +43,9 @@ class Frame:
 def products(conn: Connection, config: Config) -> tuple[str, ...]:
     """Configured products in the file's order, then guessed ones by name; last *unassigned*, never hidden."""
     configured = [product.name for product in config.product]
-    held = set(_held(conn))
+    held = {row.product for row in conn.execute(_HELD)}
     guessed = sorted(held - set(configured) - {UNASSIGNED})
     return (*configured, *guessed, UNASSIGNED)
-
-
-def _held(conn: Connection) -> Iterator[str]:
-    """Products that have members, by one step in the index each: the table itself holds every ML run."""
-    last = ""
-    while True:
-        found = conn.execute(_NEXT, {"last": last}).scalar()
-        if found is None:
-            return
-        yield found
-        last = found
 
 
 def frame(conn: Connection, config: Config, now: datetime) -> Frame:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from services.config import Config
 from services.queries.base import SourceHealth, from_millis, to_millis
@@ -23,10 +23,23 @@ ORDER = (Freshness.BROKEN, Freshness.NO_ACCESS, Freshness.STALE, Freshness.NEVER
 
 # Statements that never change are built once: building one costs more than running it.
 _source, _part, _project = schema.source, schema.stream_part, schema.project
+_state = schema.stream_state
 _STREAMS = (
-    select(_source.c.name, _source.c.family, schema.stream_state)
-    .join(_source, _source.c.id == schema.stream_state.c.source_id)
-    .order_by(_source.c.id, schema.stream_state.c.stream, schema.stream_state.c.scope)
+    select(
+        _source.c.name,
+        _source.c.family,
+        _state.c.stream,
+        _state.c.status,
+        _state.c.good_at,
+        _state.c.stale_after_ms,
+        _state.c.resume_at,
+        _state.c.error,
+        _state.c.mend,
+        _state.c.fill_progress,
+        _state.c.filled_at,
+    )
+    .join(_source, _source.c.id == _state.c.source_id)
+    .order_by(_source.c.id, _state.c.stream, _state.c.scope)
 )
 _PARTS = (
     select(
@@ -65,8 +78,8 @@ def collector(conn: Connection, now: datetime) -> Collector:
     return Collector(at, at is not None and now - at <= HEARTBEAT_LIMIT)
 
 
-def freshness(row: Any, now: datetime) -> Freshness:
-    """How good our copy of one stream and scope is; `row` is a row of stream_state.
+def freshness(row: Any, now: int) -> Freshness:
+    """How good our copy of one stream and scope is at `now` (epoch milliseconds); `row` is a row of stream_state.
 
     A refusal or an unreadable answer is told as such even while the copy is young; a limit or an outage lets the
     copy age until it breaks its promise (`stale_after`).
@@ -75,13 +88,8 @@ def freshness(row: Any, now: datetime) -> Freshness:
         return _REFUSED[row.status]
     if row.good_at is None:
         return Freshness.BROKEN if row.status == "unreachable" else Freshness.NEVER
-    age = to_millis(now) - row.good_at
+    age = now - row.good_at
     return Freshness.STALE if age > (row.stale_after_ms or DEFAULT_PROMISE_MS) else Freshness.FRESH
-
-
-def stream_rows(conn: Connection) -> list[Row[Any]]:
-    """All rows of stream_state with the name and the family of their source; a few dozen."""
-    return list(conn.execute(_STREAMS))
 
 
 def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ...] = ()) -> tuple[SourceHealth, ...]:
@@ -90,10 +98,10 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
     Streams whose feature is off are left out. A configured source that was never read stands there as *never*, so
     that nothing is silently absent.
     """
-    known: dict[tuple[str, str, str], list[Row[Any]]] = {}
-    for row in stream_rows(conn):
+    known: dict[tuple[str, str, str], list[Any]] = {}
+    for row in conn.execute(_STREAMS):
         known.setdefault((row.name, row.family, row.stream), []).append(row)
-    parts, errors = _parts(conn), _errors(conn)
+    parts, errors, at = _parts(conn), _errors(conn), to_millis(now)
     found = []
     for source in config.source:
         streams = {stream for name, family, stream in known if (name, family) == (source.name, source.kind)}
@@ -102,7 +110,7 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
             rows = known.get((source.name, source.kind, stream), [])
             if rows and all(row.status == "off" for row in rows):
                 continue
-            told = _told(source.name, source.kind, stream, [row for row in rows if row.status != "off"], now)
+            told = _told(source.name, source.kind, stream, [row for row in rows if row.status != "off"], at)
             told = _disconnected(told, errors.get(source.name))
             missing = parts.get((source.name, source.kind, stream))
             found.append(replace(told, reason=told.reason or missing) if missing else told)
@@ -130,15 +138,16 @@ def _parts(conn: Connection) -> dict[tuple[str, str, str], str]:
     }
 
 
-def _told(name: str, kind: str, stream: str, rows: list[Row[Any]], now: datetime) -> SourceHealth:
+def _told(name: str, kind: str, stream: str, rows: list[Any], now: int) -> SourceHealth:
     if not rows:
         return SourceHealth(name, kind, stream, Freshness.NEVER, None, "not read yet")
-    worst = min(rows, key=lambda row: (ORDER.index(freshness(row, now)), row.good_at or 0))
+    judged = [(freshness(row, now), row) for row in rows]
+    status, worst = min(judged, key=lambda one: (ORDER.index(one[0]), one[1].good_at or 0))
     as_of = None if worst.good_at is None else from_millis(min(row.good_at for row in rows if row.good_at is not None))
-    return SourceHealth(name, kind, stream, freshness(worst, now), as_of, _reason(worst), worst.mend)
+    return SourceHealth(name, kind, stream, status, as_of, _reason(worst), worst.mend)
 
 
-def _reason(row: Row[Any]) -> str | None:
+def _reason(row: Any) -> str | None:
     """Why, in words: the error; else how far the first fill is."""
     if row.status == "limited" and row.resume_at is not None:
         resume = from_millis(row.resume_at)
