@@ -38,8 +38,8 @@ def environments(conn: Connection, config: Config, filters: Filters, now: dateti
     return Answer(
         view="environments",
         data={
-            "counts": r.tally(place.state for place in places if place.newest),
-            "never_deployed": sum(place.newest is None for place in places),
+            "counts": r.tally(place.state for place in places if place.state),
+            "never_deployed": sum(place.state is None for place in places),
             "guessed": sum(place.told.guess for place in places),
             "environments": cut,
             "endpoints": endpoints,
@@ -59,22 +59,18 @@ class _Environment(NamedTuple):
 
     id: int
     told: Place
-    newest: int | None
-    """The key of its newest deployment."""
     state: str | None
+    """That of its newest deployment; None where there is none."""
     order: tuple[int, int, str, str]
 
 
 def _places(conn: Connection, config: Config, filters: Filters) -> list[_Environment]:
     """The environments asked for: worst newest deployment first, then those nearest to production."""
-    newest = deployment.alias()
     query = (
         select(
-            environment.c.id, environment.c.name, environment.c.tier, project.c.path,
-            newest.c.id.label("newest"), newest.c.state,
+            environment.c.id, environment.c.name, environment.c.tier, project.c.path, _latest("state").label("state"),
         )
         .outerjoin(project, project.c.id == environment.c.project_id)
-        .outerjoin(newest, newest.c.id == _latest())
         .where(
             environment.c.available.is_not(False),
             r.all_of(
@@ -93,15 +89,18 @@ def _places(conn: Connection, config: Config, filters: Filters) -> list[_Environ
         if filters.environment in (None, place.environment):
             worst = rank(row.state or RunState.SUCCEEDED)
             order = (worst, -TIER_ORDER[place.tier], row.path or "", row.name or "")
-            found.append(_Environment(row.id, place, row.newest, row.state, order))
+            found.append(_Environment(row.id, place, row.state, order))
     return sorted(found, key=lambda one: one.order)
 
 
-def _latest(*, succeeded: bool = False) -> Any:
-    """The key of an environment's newest deployment, or of its newest that succeeded, by one index seek."""
+def _latest(column: str, *, succeeded: bool = False) -> Any:
+    """A column of an environment's newest deployment, or of its newest that succeeded, by one index seek.
+
+    Not by a join: PostgreSQL would read all deployments to find these.
+    """
     inner = deployment.alias()
     return (
-        select(inner.c.id)
+        select(inner.c[column])
         .where(
             inner.c.project_id == environment.c.project_id,
             inner.c.place == environment.c.name,
@@ -117,10 +116,12 @@ def _latest(*, succeeded: bool = False) -> Any:
 
 def _page(conn: Connection, config: Config, cut: Sequence[_Environment]) -> list[dict[str, Any]]:
     """These environments with their newest and their current deployment."""
-    query = r.identified(environment).add_columns(project.c.path, _latest(succeeded=True).label("current"))
+    query = r.identified(environment).add_columns(
+        project.c.path, _latest("id").label("newest"), _latest("id", succeeded=True).label("current")
+    )
     query = query.outerjoin(project, project.c.id == environment.c.project_id)
     rows = r.by_key(conn, query, environment.c.id, [one.id for one in cut])
-    keys = {one.newest for one in cut} | {row.current for row in rows}
+    keys = {row.newest for row in rows} | {row.current for row in rows}
     made = _deployments(conn, sorted(key for key in keys if key))
     products = r.products_of(conn, "project", (row.project_id for row in rows if row.project_id))
     return [
@@ -134,7 +135,7 @@ def _page(conn: Connection, config: Config, cut: Sequence[_Environment]) -> list
             "web_url": row.web_url,
             **r.times(row._mapping, "observed_at", "gone_at"),
             "state": one.state,
-            "newest": made.get(one.newest or 0),
+            "newest": made.get(row.newest or 0),
             "current": made.get(row.current or 0),
         }
         for one, row in zip(cut, rows, strict=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from services.config import Config
 from services.queries import rows as r
@@ -23,7 +23,7 @@ from services.store import schema
 from services.vocabulary import RunState, rank
 
 NEEDS = ("gitlab.projects", "gitlab.pipelines", "gitlab.jobs")
-KIND = "pipeline"
+KIND, FEW = "pipeline", 50
 GOOD = (RunState.SUCCEEDED, RunState.WARNING)
 
 run, project = schema.run, schema.project
@@ -114,10 +114,15 @@ def _projects(conn: Connection, found: Sequence[Any]) -> list[dict[str, Any]]:
     by_project: dict[int | None, list[Any]] = defaultdict(list)
     for row in found:
         by_project[row.project_id].append(row)
-    keys = [key for key in by_project if key is not None]
-    paths = {row.id: row.path for row in r.by_key(conn, select(project.c.id, project.c.path), project.c.id, keys)}
+    paths = {row.id: row.path for row in conn.execute(_paths([key for key in by_project if key is not None]))}
     figures = [_figures(paths.get(key or 0) or "", runs) for key, runs in by_project.items()]
     return sorted(figures, key=_worst_project)
+
+
+def _paths(keys: Sequence[int]) -> Select[Any]:
+    """The paths of these projects; of all where they are many, which is quicker than to name each."""
+    query = select(project.c.id, project.c.path)
+    return query.where(project.c.id.in_(keys)) if len(keys) <= FEW else query
 
 
 def _worst_project(figures: Mapping[str, Any]) -> tuple[float, int, str]:
