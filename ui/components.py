@@ -104,7 +104,7 @@ def source_link(url: str | None, said: str = "source") -> Html:
     safe = safe_url(url)
     if safe is None:
         return Html("")
-    return tag("a", said, " ↗", href=safe, target="_blank", rel="noopener noreferrer", cls="tl-out", title=safe)
+    return tag("a", said, " ↗", href=safe, target="_blank", rel="noopener noreferrer", cls="tl-out")
 
 
 def copy_button(content: str, said: str = "copy") -> Html:

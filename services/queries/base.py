@@ -36,7 +36,7 @@ class Filters:
     selected: str | None = None
     """Text id (source:kind:native) of the one thing that is opened."""
     page: int = 1
-    limit: int = 50
+    limit: int = 30
     """Rows a page; the command line asks for more."""
 
     @property
