@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from services.config import Config
 from services.queries import board_delivery as delivery
@@ -19,6 +19,7 @@ from services.queries.frame import products
 from services.queries.health import health, worst_freshness
 from services.queries.identity import text_ids
 from services.queries.threads import STRENGTH, Hop, Thing, origins
+from services.scene import pick
 from services.store import schema
 from services.vocabulary import Freshness, rank
 
@@ -46,14 +47,15 @@ def ask(conn: Connection, config: Config, filters: Filters, now: datetime) -> An
     listed = _products(conn, config, filters, problems)
     shown = listed[filters.offset : filters.offset + filters.limit]
     environments = [one.name for one in config.environment if filters.environment in (None, one.name)]
-    columns = _cells(conn, config, shown, environments, now)
+    columns = _cells(conn, config, shown, environments, _paused(problems), now)
     reach = origins(conn, _things(columns))
     columns["image"] = delivery.image_cells(conn, columns["code"], reach)
     reach |= origins(conn, _things({"image": columns["image"]}))
     ids = text_ids(conn, _things(columns))
+    fresh = {column: _freshness(healths, column) for column in COLUMNS}
     rows = [
         {"product": product, "environment": environment,
-         "cells": _row(product, environment, columns, problems, healths, reach, ids)}
+         "cells": _row(product, environment, columns, problems, fresh, reach, ids)}
         for product in shown
         for environment in environments
     ]  # fmt: skip
@@ -70,15 +72,27 @@ def _why_empty(listed: Sequence[str], filters: Filters) -> str:
     return "No product is known yet: name them in the configuration as [[product]], or wait for the first projects."
 
 
+_table = schema.problem
+_OPEN = pick(
+    _table, "kind", "subject_table", "subject_id", "product", "environment", "lane", "severity", "state", "title",
+    "reason", "opened_at",
+).where(_table.c.closed_at.is_(None))  # fmt: skip
+
+
 def _problems(conn: Connection) -> dict[tuple[str, str | None, str], list[Any]]:
     """(product, environment, column) -> open problems, worst first."""
-    table = schema.problem
     found: dict[tuple[str, str | None, str], list[Any]] = {}
-    rows = conn.execute(select(table).where(table.c.closed_at.is_(None))).all()
+    rows = conn.execute(_OPEN).all()
     for row in sorted(rows, key=lambda one: (one.severity != "red", rank(one.state), -one.opened_at)):
         lane = _LANES.get(row.lane, row.lane)
         found.setdefault((row.product or UNASSIGNED, row.environment, lane), []).append(row)
     return found
+
+
+def _paused(problems: Mapping[Any, Iterable[Any]]) -> set[int]:
+    """Workspaces whose apply has failed: nothing goes on until somebody acts."""
+    return {row.subject_id for rows in problems.values() for row in rows
+            if row.kind == "apply-failed" and row.subject_table == "workspace"}  # fmt: skip
 
 
 def _products(
@@ -100,8 +114,9 @@ def _products(
 
 
 def _cells(
-    conn: Connection, config: Config, shown: Sequence[str], environments: Sequence[str], now: datetime
-) -> dict[str, Cells]:
+    conn: Connection, config: Config, shown: Sequence[str], environments: Sequence[str], paused: Collection[int],
+    now: datetime,
+) -> dict[str, Cells]:  # fmt: skip
     held = members(conn, shown)
     deployed = delivery.deployments(conn, config, held["project"])
     newest = delivery.heads(conn, held["project"])
@@ -109,7 +124,7 @@ def _cells(
         "code": delivery.code_cells(conn, deployed, newest, now),
         "ci": delivery.ci_cells(conn, config, deployed, newest),
         "image": {},
-        "infrastructure": delivery.infrastructure_cells(conn, config, held["workspace"], now),
+        "infrastructure": delivery.infrastructure_cells(conn, config, held["workspace"], paused, now),
         "training": models.training_cells(conn, shown),
         "model": models.model_cells(conn, held["model"]),
         "endpoint": models.endpoint_cells(conn, held["endpoint"]),
@@ -129,7 +144,7 @@ def _things(columns: Mapping[str, Cells]) -> set[Thing]:
 
 def _row(
     product: str, environment: str, columns: Mapping[str, Cells],
-    problems: Mapping[tuple[str, str | None, str], Sequence[Any]], healths: Sequence[SourceHealth],
+    problems: Mapping[tuple[str, str | None, str], Sequence[Any]], freshness: Mapping[str, Freshness | None],
     reach: Mapping[Thing, Mapping[Thing, Hop]], ids: Mapping[Thing, str],
 ) -> dict[str, Any]:  # fmt: skip
     """The cells of one row; each says how it is joined to the nearest one on its left that shares a thread with it."""
@@ -137,7 +152,7 @@ def _row(
     before: list[tuple[str, dict[str, Hop]]] = []
     for column in COLUMNS:
         cell = columns[column].get((product, environment))
-        fresh = _freshness(healths, column)
+        fresh = freshness[column]
         found = problems.get((product, environment, column), ())
         if column == "ci" and cell is not None and not found:
             found = problems.get((product, None, column), ()) if cell.title.startswith("newest") else ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, exists, select
+from sqlalchemy import Connection, Row, Select, Table, bindparam, exists, literal, or_, select
 
 from services.queries.filters import UNASSIGNED
 from services.queries.threads import Thing
@@ -48,40 +48,50 @@ Place = tuple[str, str]
 Cells = dict[Place, Cell]
 
 
+_member = schema.membership
+_MEMBERS = select(_member.c.thing_table, _member.c.thing_id, _member.c.product).where(
+    _member.c.product.in_(bindparam("products", expanding=True)), _member.c.thing_table.in_(MEMBERS)
+)
+
+
 def members(conn: Connection, products: Sequence[str]) -> dict[str, dict[int, list[str]]]:
     """Table -> key -> products, of all things that belong to these products; of *unassigned* those without any."""
-    member = schema.membership
     found: dict[str, dict[int, list[str]]] = {table: {} for table in MEMBERS}
-    rows = conn.execute(
-        select(member.c.thing_table, member.c.thing_id, member.c.product)
-        .where(member.c.product.in_(products), member.c.thing_table.in_(MEMBERS))
-    )  # fmt: skip
-    for table, key, product in rows:
+    for table, key, product in conn.execute(_MEMBERS, {"products": list(products)}):
         found[table].setdefault(key, []).append(product)
     if UNASSIGNED in products:
         for name in MEMBERS:
-            for key in conn.execute(_without_product(name)).scalars():
+            for key in conn.execute(_WITHOUT_PRODUCT[name]).scalars():
                 found[name].setdefault(key, []).append(UNASSIGNED)
     return found
 
 
-def _without_product(name: str) -> Any:
-    table, member = schema.METADATA.tables[name], schema.membership
-    belongs = exists().where(member.c.thing_table == name, member.c.thing_id == table.c.id)
+def _without_product(name: str) -> Select[Any]:
+    table = schema.METADATA.tables[name]
+    belongs = exists().where(_member.c.thing_table == name, _member.c.thing_id == table.c.id)
     return select(table.c.id).where(~belongs, table.c.gone_at.is_(None)).order_by(table.c.id).limit(MOST_UNASSIGNED)
+
+
+_WITHOUT_PRODUCT = {name: _without_product(name) for name in MEMBERS}
+_ANY_UNASSIGNED = select(literal(1)).where(or_(*(exists(query.limit(1)) for query in _WITHOUT_PRODUCT.values())))
 
 
 def any_unassigned(conn: Connection) -> bool:
     """Whether anything stands on no product's row."""
-    return any(conn.execute(_without_product(name).limit(1)).scalar() is not None for name in MEMBERS)
+    return conn.execute(_ANY_UNASSIGNED).scalar() is not None
 
 
 def fetch(conn: Connection, table: Table, keys: Iterable[int], *names: str) -> list[Row[Any]]:
     """Rows of a table by their keys; only the named columns where some are named, as wide rows are slow to read."""
+    return by_keys(conn, _by_keys(table, names), keys)
+
+
+def by_keys(conn: Connection, query: Select[Any], keys: Iterable[int]) -> list[Row[Any]]:
+    """The rows of a query that has `keys` as a parameter, asked in portions."""
     wanted = sorted(set(keys))
     rows: list[Row[Any]] = []
     for start in range(0, len(wanted), 800):
-        rows += conn.execute(_by_keys(table, names), {"keys": wanted[start : start + 800]}).all()
+        rows += conn.execute(query, {"keys": wanted[start : start + 800]}).all()
     return rows
 
 

@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, cast, select
+from sqlalchemy import BindParameter, Connection, Text, and_, bindparam, cast, select
 
 from services.config import Config
 from services.environments import resolve
-from services.queries import infrastructure
-from services.queries.base import Filters, to_millis
-from services.queries.board_cells import Cell, Cells, Place, fetch, lead, short
-from services.queries.identity import text_ids
+from services.queries import plans
+from services.queries.base import to_millis
+from services.queries.board_cells import Cell, Cells, Place, by_keys, fetch, lead, short
+from services.queries.identity import text_id
 from services.queries.threads import Hop, Thing, made_from
 from services.scene import pick
 from services.store import schema
 from services.vocabulary import RunState
+from services.watching import is_default
 
 BEHIND_REACH = timedelta(days=30)
 """So far back merged requests are counted that an environment does not have yet."""
 MOST_CHANGES = 4000
 
 environment, deployment, run, version = schema.environment, schema.deployment, schema.run, schema.version
-workspace, change, head = schema.workspace, schema.change, schema.branch_head
+workspace, change, head, project = schema.workspace, schema.change, schema.branch_head, schema.project
 _RUN = ("id", "native_id", "name", "ref", "state", "sha", "created_at", "finished_at", "web_url")
+_DEPLOYMENT = ("id", "project_id", "place", "label", "sha", "state", "created_at", "finished_at", "run_id", "web_url")
+_IMAGE = ("id", "of", "label", "digest", "sha", "created_at", "web_url")
 _GOOD = (RunState.SUCCEEDED, RunState.WARNING)
-
-
-def deployments(conn: Connection, config: Config, projects: Mapping[int, Sequence[str]]) -> dict[Place, list[Any]]:
-    """(product, environment) -> (newest deployment, newest good one) of each of its projects there."""
-    rows = conn.execute(
-        select(environment.c.id, environment.c.project_id, environment.c.name, environment.c.tier)
-        .where(environment.c.project_id.in_(sorted(projects)), environment.c.gone_at.is_(None))
-    ).all()  # fmt: skip
-    places = {row.id: (row.project_id, resolve(config, row.name, row.tier).environment) for row in rows}
-    kept = sorted(key for key, (_, name) in places.items() if name is not None)
-    pairs = conn.execute(
-        select(environment.c.id, _newest().label("newest"), _newest(*_GOOD).label("good")).where(
-            environment.c.id.in_(kept)
-        )
-    ).all()
-    held = {row.id: row for row in fetch(conn, deployment, {key for _, *keys in pairs for key in keys if key})}
-    found: dict[Place, list[Any]] = {}
-    for key, newest, good in pairs:
-        project_id, name = places[key]
-        if newest is not None and name is not None:
-            for product in projects[project_id]:
-                found.setdefault((product, name), []).append((held[newest], held.get(good)))
-    return found
 
 
 def _newest(*states: str) -> Any:
@@ -62,15 +42,65 @@ def _newest(*states: str) -> Any:
     return query.order_by(one.c.created_at.desc(), one.c.id.desc()).limit(1).correlate(environment).scalar_subquery()
 
 
+# Statements that never change are built once: building one costs more than running it.
+_PROJECTS: BindParameter[Any] = bindparam("projects", expanding=True)
+_PLACES = pick(environment, "project_id", "name", "tier").add_columns(
+    _newest().label("newest"), _newest(*_GOOD).label("good")
+)
+_PLACES = _PLACES.where(environment.c.project_id.in_(_PROJECTS), environment.c.gone_at.is_(None))
+_HEADS = (
+    pick(run, "project_id", *_RUN)
+    .join(head, head.c.run_id == run.c.id)
+    .where(head.c.project_id.in_(_PROJECTS), head.c.is_default.is_(True))
+)
+_DEPLOYMENTS = (
+    pick(deployment, *_DEPLOYMENT)
+    .add_columns(run.c.created_at.label("began"))
+    .outerjoin(run, run.c.id == deployment.c.run_id)
+    .where(deployment.c.id.in_(bindparam("keys", expanding=True)))
+)
+_MERGED = (
+    pick(change, "project_id", "merged_at", "target_branch")
+    .add_columns(project.c.default_branch)
+    .join(project, project.c.id == change.c.project_id)
+    .where(change.c.merged_at >= bindparam("since"), change.c.project_id.in_(_PROJECTS))
+    .order_by(change.c.merged_at.desc())
+    .limit(MOST_CHANGES)
+)
+_STATES = (
+    select(
+        workspace.c.id, workspace.c.kind, workspace.c.native_id, workspace.c.name, workspace.c.environment,
+        workspace.c.serial, workspace.c.locked_at, workspace.c.locked_by, workspace.c.updated_at, workspace.c.web_url,
+        schema.source.c.instance, version.c.id.label("version_id"),
+    )
+    .join(schema.source, schema.source.c.id == workspace.c.source_id)
+    .outerjoin(
+        version,
+        and_(version.c.source_id == workspace.c.source_id, version.c.kind == "state-version",
+             version.c.native_id == workspace.c.native_id + "#" + cast(workspace.c.serial, Text)),
+    )
+    .where(workspace.c.id.in_(bindparam("keys", expanding=True)))
+)  # fmt: skip
+
+
+def deployments(conn: Connection, config: Config, projects: Mapping[int, Sequence[str]]) -> dict[Place, list[Any]]:
+    """(product, environment) -> (newest deployment, newest good one) of each of its projects there."""
+    rows = [(row, resolve(config, row.name, row.tier).environment)
+            for row in conn.execute(_PLACES, {"projects": sorted(projects)}) if row.newest is not None]  # fmt: skip
+    wanted = {key for row, name in rows if name is not None for key in (row.newest, row.good) if key}
+    held = {row.id: row for row in by_keys(conn, _DEPLOYMENTS, wanted)}
+    found: dict[Place, list[Any]] = {}
+    for row, name in rows:
+        if name is not None:
+            for product in projects[row.project_id]:
+                found.setdefault((product, name), []).append((held[row.newest], held.get(row.good)))
+    return found
+
+
 def heads(conn: Connection, projects: Mapping[int, Sequence[str]]) -> dict[str, list[Any]]:
     """Product -> the newest runs of its projects' default branches."""
-    rows = conn.execute(
-        pick(run, "project_id", *_RUN)
-        .join(head, head.c.run_id == run.c.id)
-        .where(head.c.project_id.in_(sorted(projects)), head.c.is_default.is_(True))
-    )
     found: dict[str, list[Any]] = {}
-    for row in rows:
+    for row in conn.execute(_HEADS, {"projects": sorted(projects)}):
         for product in projects[row.project_id]:
             found.setdefault(product, []).append(row)
     return found
@@ -113,17 +143,19 @@ def _add_behind(
                 waiting[place] = good
     if not waiting:
         return
-    first = max(to_millis(now - BEHIND_REACH), min(good.created_at or 0 for good in waiting.values()))
-    merged = conn.execute(
-        select(change.c.project_id, change.c.merged_at)
-        .where(change.c.merged_at >= first, change.c.project_id.in_({good.project_id for good in waiting.values()}))
-        .order_by(change.c.merged_at.desc())
-        .limit(MOST_CHANGES)
-    ).all()
+    first = max(to_millis(now - BEHIND_REACH), min(_began(good) for good in waiting.values()))
+    projects = sorted({good.project_id for good in waiting.values()})
+    merged = [row for row in conn.execute(_MERGED, {"since": first, "projects": projects})
+              if is_default(row.target_branch, row.default_branch)]  # fmt: skip
     for place, good in waiting.items():
-        count = sum(1 for project_id, at in merged if project_id == good.project_id and at > (good.created_at or 0))
+        count = sum(row.project_id == good.project_id and row.merged_at > _began(good) for row in merged)
         if count and cells[place].note is None:
             cells[place].note = f"{count} behind"
+
+
+def _began(row: Any) -> int:
+    """A deployment holds what was merged before its pipeline began; before it was made, where that is not known."""
+    return int((row.created_at or 0) if row.began is None else row.began)
 
 
 def ci_cells(
@@ -161,7 +193,7 @@ def image_cells(conn: Connection, code: Cells, reach: Mapping[Thing, Mapping[Thi
         if cell.thing
     }
     made = made_from(conn, {key for keys in commits.values() for key in keys}, "image")
-    images = {row.id: row for row in fetch(conn, version, {key for keys in made.values() for key in keys})}
+    images = {row.id: row for row in fetch(conn, version, {key for keys in made.values() for key in keys}, *_IMAGE)}
     cells: Cells = {}
     for place, keys in commits.items():
         found = [images[image] for commit in keys for image in made.get(commit, ())]
@@ -175,36 +207,34 @@ def image_cells(conn: Connection, code: Cells, reach: Mapping[Thing, Mapping[Thi
     return cells
 
 
-def infrastructure_cells(conn: Connection, config: Config, spaces: Mapping[int, Sequence[str]], now: datetime) -> Cells:
-    """The worst state of each environment, as Infrastructure ranks them: its serial, and when it was checked."""
-    listed = infrastructure.infrastructure(conn, config, Filters(limit=infrastructure.MOST_WORKSPACES), now).data
-    by_id = {told["id"]: told for told in listed["workspaces"]}
-    ids = text_ids(conn, (("workspace", key) for key in spaces))
-    known = {key: by_id[text] for (_, key), text in ids.items() if text in by_id}
-    newest = and_(
-        version.c.source_id == workspace.c.source_id, version.c.kind == "state-version",
-        version.c.native_id == workspace.c.native_id + "#" + cast(workspace.c.serial, Text),
-    )  # fmt: skip
-    rows = conn.execute(
-        select(workspace.c.id, version.c.id).join(version, newest).where(workspace.c.id.in_(sorted(spaces)))
-    )
-    serials: dict[int, int] = {row[0]: row[1] for row in rows}
-    cells: dict[Place, list[Cell]] = {}
-    for key, told in known.items():
-        if told["environment"] is None:
+def infrastructure_cells(
+    conn: Connection, config: Config, spaces: Mapping[int, Sequence[str]], paused: Collection[int], now: datetime
+) -> Cells:
+    """The worst state of each environment, as Infrastructure ranks them: its serial, and when it was checked.
+
+    `paused` are the workspaces whose apply has failed.
+    """
+    keys = sorted(spaces)
+    checked, nothing = plans.checked(conn, keys), plans.Checked()
+    cells: dict[Place, list[tuple[Any, Cell]]] = {}
+    for row in by_keys(conn, _STATES, keys):
+        place = row.environment or resolve(config, row.name, of="state").environment
+        if place is None:
             continue
-        checked = told["drift"]["checked_at"]
-        cell = Cell(
-            state=told["status"], thing=("version", serials[key]) if key in serials else ("workspace", key),
-            version=None if told["serial"] is None else f"s{told['serial']}",
-            at=None if told["updated_at"] is None else to_millis(datetime.fromisoformat(told["updated_at"])),
-            title=f"state {told['name']}, {told['status']}; " + (f"checked {checked}" if checked else "never checked"),
-            subject=told["id"], web_url=told["web_url"],
-        )  # fmt: skip
-        for product in spaces[key]:
-            cells.setdefault((product, told["environment"]), []).append(cell)
-    worst = {told["id"]: place for place, told in enumerate(listed["workspaces"])}
-    return {
-        place: replace(min(found, key=lambda cell: worst[cell.subject or ""]), of=len(found))
-        for place, found in cells.items()
-    }
+        known = checked.get(row.id, nothing)
+        drift, due = plans.drift(known, now), plans.pending(known, row.updated_at, now)
+        locked = row.locked_at is not None or row.locked_by is not None
+        word = str(plans.status(drift, due, locked=locked, paused=row.id in paused))
+        told = (plans.worst_first(bool(due["destroys"]), word, row.name), _state(row, word, drift["checked_at"]))
+        for product in spaces[row.id]:
+            cells.setdefault((product, place), []).append(told)
+    return {place: replace(min(found, key=lambda one: one[0])[1], of=len(found)) for place, found in cells.items()}
+
+
+def _state(row: Any, word: str, checked: str | None) -> Cell:
+    return Cell(
+        state=word, thing=("workspace", row.id) if row.version_id is None else ("version", row.version_id),
+        version=None if row.serial is None else f"s{row.serial}", at=row.updated_at,
+        title=f"state {row.name}, {word}; " + (f"checked {checked}" if checked else "never checked"),
+        subject=text_id(row.instance, row.kind, row.native_id), web_url=row.web_url,
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, Select, Text, bindparam, func, literal, select, union_all
 
 from services.config import Config, Metric
 from services.queries.base import to_millis
@@ -32,36 +32,67 @@ run, version, model, endpoint = schema.run, schema.version, schema.model, schema
 detail, point, member = schema.model_detail, schema.metric_point, schema.membership
 
 
-_NEXT_NAME = select(func.min(run.c.name)).where(run.c.kind == bindparam("kind"), run.c.name > bindparam("name"))
+# Statements that never change are built once: building one costs more than running it.
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+
+
+def _names() -> Select[Any]:
+    """Every name of an ML pipeline, by one step in the index each."""
+    begin = [select(literal(kind, Text).label("kind"), literal("", Text).label("name")) for kind in ML_KINDS]
+    known = select(union_all(*begin).subquery()).cte("known", recursive=True)
+    following = (
+        select(func.min(run.c.name)).where(run.c.kind == known.c.kind, run.c.name > known.c.name).scalar_subquery()
+    )
+    known = known.union_all(select(known.c.kind, following).where(known.c.name.is_not(None)))
+    return select(known.c.kind, known.c.name).where(known.c.name > "").limit(MOST_NAMES)
+
+
+_NAMES = _names()
 _NEWEST = (
-    select(run.c.id)
+    pick(run, "id", "name", "environment", "created_at")
     .where(run.c.kind == bindparam("kind"), run.c.name == bindparam("name"))
     .order_by(run.c.created_at.desc())
     .limit(RUNS_A_NAME)
 )
-_RUN = ("id", "name", "environment", "state", "created_at", "finished_at", "labels", "web_url")
+_OWNERS = pick(member, "thing_id", "product").where(member.c.thing_table == "run", member.c.thing_id.in_(_KEYS))
+_MODEL_VERSIONS = (
+    pick(detail, "model_id", "version_id")
+    .join(version, version.c.id == detail.c.version_id)
+    .where(detail.c.model_id.in_(_KEYS))
+    .order_by(version.c.created_at, version.c.id)
+)
+_SERVED = pick(version, "native_id", "id").where(
+    version.c.source_id.in_(bindparam("sources", expanding=True)), version.c.kind == "model-version",
+    version.c.native_id.in_(_KEYS),
+)  # fmt: skip
+_POINTS = (
+    pick(point, "metric", "model", "environment", "slice", "version", "at", "value")
+    .where(
+        point.c.metric == bindparam("metric"), point.c.slice.in_(WHOLE), point.c.at >= bindparam("since"),
+        point.c.value.is_not(None),
+    )
+    .order_by(point.c.at.desc())
+    .limit(MOST_POINTS)
+)  # fmt: skip
+_RUN = ("id", "state", "created_at", "finished_at", "labels", "web_url")
 _VERSION = ("id", "label", "created_at", "web_url", "sha", "labels")
+_ENDPOINT = ("id", "source_id", "name", "environment", "traffic", "gone_at", "updated_at", "web_url")
 
 
 def training_cells(conn: Connection, products: Sequence[str]) -> Cells:
     """The newest run of each ML pipeline in each environment."""
-    rows = fetch(conn, run, _newest_runs(conn), *_RUN)
-    owners: dict[int, list[str]] = {}
-    for start in range(0, len(rows), 800):
-        found = conn.execute(
-            select(member.c.thing_id, member.c.product).where(
-                member.c.thing_table == "run", member.c.thing_id.in_([row.id for row in rows[start : start + 800]])
-            )
-        )
-        for key, product in found:
-            owners.setdefault(key, []).append(product)
-    newest: dict[tuple[str, str, str], Any] = {}
-    for row in sorted(rows, key=lambda one: (one.created_at or 0, one.id)):
+    found = [row for kind, name in conn.execute(_NAMES).all()
+             for row in conn.execute(_NEWEST, {"kind": kind, "name": name})]  # fmt: skip
+    owners = _owners(conn, [row.id for row in found])
+    newest: dict[tuple[str, str, str], int] = {}
+    for row in sorted(found, key=lambda one: (one.created_at or 0, one.id)):
         for product in owners.get(row.id, ()):
             if row.environment and product in products:
-                newest[product, row.environment, row.name] = row
+                newest[product, row.environment, row.name] = row.id
+    runs = {row.id: row for row in fetch(conn, run, newest.values(), *_RUN)}
     cells: dict[Place, list[Cell]] = {}
-    for (product, environment, name), row in newest.items():
+    for (product, environment, name), key in newest.items():
+        row = runs[key]
         cells.setdefault((product, environment), []).append(
             Cell(
                 state=row.state or RunState.UNKNOWN, thing=("run", row.id), at=row.finished_at or row.created_at,
@@ -71,19 +102,13 @@ def training_cells(conn: Connection, products: Sequence[str]) -> Cells:
     return lead(cells)
 
 
-def _newest_runs(conn: Connection) -> list[int]:
-    """Keys of the newest ML runs of each name, by one step in the index a name and one seek for its runs."""
-    keys: list[int] = []
-    names = 0
-    for kind in ML_KINDS:
-        name = ""
-        while names < MOST_NAMES:
-            found = conn.execute(_NEXT_NAME, {"kind": kind, "name": name}).scalar()
-            if found is None:
-                break
-            name, names = found, names + 1
-            keys += conn.execute(_NEWEST, {"kind": kind, "name": name}).scalars()
-    return keys
+def _owners(conn: Connection, keys: Sequence[int]) -> dict[int, list[str]]:
+    """Run -> the products that it belongs to."""
+    owners: dict[int, list[str]] = {}
+    for start in range(0, len(keys), 800):
+        for key, product in conn.execute(_OWNERS, {"keys": keys[start : start + 800]}):
+            owners.setdefault(key, []).append(product)
+    return owners
 
 
 def _shas(labels: Mapping[str, Any] | None) -> tuple[str, ...]:
@@ -94,15 +119,8 @@ def _shas(labels: Mapping[str, Any] | None) -> tuple[str, ...]:
 def model_cells(conn: Connection, owned: Mapping[int, Sequence[str]]) -> Cells:
     """The newest registered version of each model, by the environment of its registry."""
     rows = {row.id: row for row in fetch(conn, model, owned, "id", "name", "environment", "gone_at", "web_url")}
-    newest: dict[int, Any] = {}
-    pairs = conn.execute(
-        select(detail.c.model_id, detail.c.version_id, version.c.created_at)
-        .join(version, version.c.id == detail.c.version_id)
-        .where(detail.c.model_id.in_(sorted(owned)))
-        .order_by(version.c.created_at, version.c.id)
-    )
-    for model_id, version_id, _ in pairs:
-        newest[model_id] = version_id
+    pairs = conn.execute(_MODEL_VERSIONS, {"keys": sorted(owned)})
+    newest: dict[int, int] = {row.model_id: row.version_id for row in pairs}
     versions = {row.id: row for row in fetch(conn, version, newest.values(), *_VERSION)}
     cells: dict[Place, list[Cell]] = {}
     for model_id, version_id in newest.items():
@@ -126,18 +144,15 @@ def _v(label: str | None) -> str | None:
 
 def endpoint_cells(conn: Connection, owned: Mapping[int, Sequence[str]]) -> Cells:
     """Which model versions answer requests, with their shares; two at once is a canary, none is *none*."""
-    rows = [row for row in fetch(conn, endpoint, owned) if row.gone_at is None and row.environment is not None]
+    rows = [
+        row for row in fetch(conn, endpoint, owned, *_ENDPOINT) if row.gone_at is None and row.environment is not None
+    ]
     natives = {str(entry.get("model")) for row in rows for entry in row.traffic or ()}
     keys: dict[str, int] = {}
     for start in range(0, len(natives), 500):
         portion = sorted(natives)[start : start + 500]
-        found = conn.execute(
-            select(version.c.native_id, version.c.id).where(
-                version.c.source_id.in_({row.source_id for row in rows}), version.c.kind == "model-version",
-                version.c.native_id.in_(portion),
-            )
-        )  # fmt: skip
-        keys |= {row[0]: row[1] for row in found}
+        served = conn.execute(_SERVED, {"sources": sorted({row.source_id for row in rows}), "keys": portion})
+        keys |= {row.native_id: row.id for row in served}
     cells: dict[Place, list[Cell]] = {}
     for row in rows:
         cell = _endpoint(row, keys)
@@ -182,17 +197,9 @@ def metric_cells(
 
 
 def _newest_points(conn: Connection, metric: Metric, environments: frozenset[str], now: datetime) -> dict[str, Any]:
-    rows = conn.execute(
-        pick(point, "metric", "model", "environment", "slice", "version", "at", "value")
-        .where(
-            point.c.metric == metric.key, point.c.slice.in_(WHOLE), point.c.at >= to_millis(now - METRIC_REACH),
-            point.c.value.is_not(None),
-        )
-        .order_by(point.c.at.desc())
-        .limit(MOST_POINTS)
-    )  # fmt: skip
+    since = to_millis(now - METRIC_REACH)
     found: dict[str, Any] = {}
-    for row in rows:
+    for row in conn.execute(_POINTS, {"metric": metric.key, "since": since}):
         if fnmatchcase(row.model, metric.model):
             for environment in [row.environment] if row.environment else environments:
                 found.setdefault(environment, row)

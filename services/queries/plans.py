@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from services.problems.infrastructure import destroyed, is_moved
 from services.queries import rows as r
@@ -42,18 +43,27 @@ class Checked:
 
 def checked(conn: Connection, keys: Sequence[int]) -> dict[int, Checked]:
     """Workspace -> its plans, by one index seek each."""
-    sound = func.coalesce(plan.c.errored, False).is_(False)
-    which = {"newest": _newest(), "good": _newest(sound), "normal": _newest(sound, plan.c.mode != "refresh-only")}
     found: dict[int, Any] = {}
     for start in range(0, len(keys), 500):
-        query = select(workspace.c.id, *(one.label(name) for name, one in which.items()))
-        query = query.where(workspace.c.id.in_(list(keys[start : start + 500])))
-        found |= {row.id: row for row in conn.execute(query)}
-    wanted = sorted({getattr(row, name) for row in found.values() for name in which} - {None})
+        rows = conn.execute(_which(), {"keys": list(keys[start : start + 500])})
+        found |= {row.id: row for row in rows}
+    wanted = sorted({key for row in found.values() for key in (row.newest, row.good, row.normal)} - {None})
     plans = {row.id: row._mapping for row in r.by_key(conn, r.identified(plan), plan.c.id, wanted)}
     return {
         key: Checked(plans.get(row.newest), plans.get(row.good), plans.get(row.normal)) for key, row in found.items()
     }
+
+
+@cache
+def _which() -> Select[Any]:
+    """Which plans those are; kept, as building the statement costs more than running it."""
+    sound = func.coalesce(plan.c.errored, False).is_(False)
+    return select(
+        workspace.c.id,
+        _newest().label("newest"),
+        _newest(sound).label("good"),
+        _newest(sound, plan.c.mode != "refresh-only").label("normal"),
+    ).where(workspace.c.id.in_(bindparam("keys", expanding=True)))
 
 
 def _newest(*conditions: Any) -> Any:
@@ -127,6 +137,11 @@ def pending(plans: Checked, written_at: int | None, now: datetime) -> dict[str, 
 
 def _ms(span: timedelta) -> int:
     return span // timedelta(milliseconds=1)
+
+
+def worst_first(destroys: bool, word: str, name: str | None) -> tuple[bool, int, str]:
+    """What would lose data comes before all else; then by the one word, then by name."""
+    return not destroys, ORDER.index(WorkspaceState(word)), name or ""
 
 
 def status(drifted: Mapping[str, Any], due: Mapping[str, Any], *, locked: bool, paused: bool) -> WorkspaceState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from services.scene import pick
 from services.store import schema
@@ -50,40 +50,47 @@ def origins(conn: Connection, things: Iterable[Thing]) -> dict[Thing, dict[Thing
     return {thing: _reach(thing, edges) for thing in wanted}
 
 
+_link, _step, _version = schema.link, schema.step, schema.version
+_LINKS = pick(_link, "from_table", "from_id", "to_table", "to_id", "evidence_kind", "evidence").where(
+    _link.c.from_table == bindparam("table"), _link.c.from_id.in_(bindparam("keys", expanding=True)),
+    _link.c.broken.is_(None), _link.c.to_id.is_not(None), _link.c.rule.not_in(_NOT_ORIGINS),
+)  # fmt: skip
+_RUNS = select(_step.c.id, _step.c.run_id).where(
+    _step.c.id.in_(bindparam("keys", expanding=True)), _step.c.run_id.is_not(None)
+)
+_MADE = (
+    select(_link.c.to_id, _version.c.id)
+    .join(_version, and_(_link.c.from_table == "version", _version.c.id == _link.c.from_id))
+    .where(
+        _link.c.to_table == "version", _link.c.to_id.in_(bindparam("commits", expanding=True)),
+        _version.c.kind == bindparam("kind"),
+    )
+    .order_by(_version.c.created_at.desc(), _version.c.id.desc())
+)  # fmt: skip
+
+
 def _links(conn: Connection, things: set[Thing]) -> list[tuple[Thing, Thing, Hop]]:
-    link = schema.link
+    by_table: dict[str, list[int]] = {}
+    for table, key in sorted(things):
+        by_table.setdefault(table, []).append(key)
     found = []
-    for conditions in _conditions(things):
-        rows = conn.execute(
-            pick(link, "from_table", "from_id", "to_table", "to_id", "evidence_kind", "evidence").where(
-                or_(*conditions), link.c.broken.is_(None), link.c.to_id.is_not(None), link.c.rule.not_in(_NOT_ORIGINS)
-            )
-        )
-        found += [
-            ((from_table, from_id), (to_table, to_id), Hop(kind, evidence))
-            for from_table, from_id, to_table, to_id, kind, evidence in rows
-            if kind in STRENGTH
-        ]
+    for table, keys in by_table.items():
+        for start in range(0, len(keys), _PORTION):
+            rows = conn.execute(_LINKS, {"table": table, "keys": keys[start : start + _PORTION]})
+            found += [
+                ((from_table, from_id), (to_table, to_id), Hop(kind, evidence))
+                for from_table, from_id, to_table, to_id, kind, evidence in rows
+                if kind in STRENGTH
+            ]
     return found
-
-
-def _conditions(things: set[Thing]) -> Iterable[list[ColumnElement[bool]]]:
-    link = schema.link
-    ordered = sorted(things)
-    for start in range(0, len(ordered), _PORTION):
-        by_table: dict[str, list[int]] = {}
-        for table, key in ordered[start : start + _PORTION]:
-            by_table.setdefault(table, []).append(key)
-        yield [and_(link.c.from_table == table, link.c.from_id.in_(keys)) for table, keys in by_table.items()]
 
 
 def _runs(conn: Connection, things: set[Thing]) -> list[tuple[Thing, Thing, Hop]]:
     keys = sorted(key for table, key in things if table == "step")
     if not keys:
         return []
-    step = schema.step
-    rows = conn.execute(select(step.c.id, step.c.run_id).where(step.c.id.in_(keys), step.c.run_id.is_not(None)))
-    return [(("step", key), ("run", run), Hop("identical", "The job is part of this run")) for key, run in rows]
+    said = Hop("identical", "The job is part of this run")
+    return [(("step", key), ("run", run), said) for key, run in conn.execute(_RUNS, {"keys": keys})]
 
 
 def _reach(thing: Thing, edges: Mapping[Thing, Mapping[Thing, Hop]]) -> dict[Thing, Hop]:
@@ -105,14 +112,7 @@ def _reach(thing: Thing, edges: Mapping[Thing, Mapping[Thing, Hop]]) -> dict[Thi
 
 def made_from(conn: Connection, commits: Iterable[int], kind: str) -> dict[int, list[int]]:
     """Commit's key -> versions of that kind (images, for example) that were made from it."""
-    link, version = schema.link, schema.version
-    rows = conn.execute(
-        select(link.c.to_id, version.c.id)
-        .join(version, and_(link.c.from_table == "version", version.c.id == link.c.from_id))
-        .where(link.c.to_table == "version", link.c.to_id.in_(sorted(set(commits))), version.c.kind == kind)
-        .order_by(version.c.created_at.desc(), version.c.id.desc())
-    )
     found: dict[int, list[int]] = {}
-    for commit, made in rows:
+    for commit, made in conn.execute(_MADE, {"commits": sorted(set(commits)), "kind": kind}):
         found.setdefault(commit, []).append(made)
     return found

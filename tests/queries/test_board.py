@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.queries import board
+from services.queries import board, discover
 from services.queries.base import Filters
 from services.records import MetricPoint, Ref
 from services.store import schema
@@ -13,6 +13,7 @@ from tests.builders import (
     NOW,
     PROJECT,
     SHA,
+    a_change,
     a_config,
     a_deployment,
     a_link,
@@ -90,10 +91,29 @@ def test_code_counts_the_merged_requests_that_it_does_not_have_yet(store, gitlab
         keys = put(conn, gitlab, a_deployment("71"), a_run("501", sha=OTHER_SHA))
         head = {"project_id": 1, "ref": "main", "run_id": keys["501"], "is_default": True, "created_at": to_millis(NOW)}
         conn.execute(insert_for(conn, schema.branch_head), [head])
-        for number, merged in ((1, ago(hours=1)), (2, ago(minutes=9)), (3, ago(days=3))):
+        for number, merged, target in (
+            (1, ago(hours=1), "main"), (2, ago(minutes=9), "main"), (3, ago(days=3), "main"),
+            (4, ago(hours=1), "release/1"),
+        ):  # fmt: skip
             put(conn, gitlab, Change(native_id=str(number), project=PROJECT, iid=str(number), title="t",
-                                     state="merged", merged_at=merged))  # fmt: skip
+                                     state="merged", merged_at=merged, target_branch=target))  # fmt: skip
     assert cell(store, "code")["note"] == "2 behind"
+
+
+def test_what_was_merged_after_the_deployment_s_pipeline_began_is_behind_and_not_shipped(store, gitlab):
+    """Board and Changes judge by one rule: a deployment holds what was merged before its pipeline began."""
+    with store.write() as conn:
+        keys = put(conn, gitlab, a_run("500", created_at=ago(hours=3), finished_at=ago(hours=1)),
+                   a_deployment("71", run=Ref("pipeline", "500"), created_at=ago(hours=1)),
+                   a_run("501", sha=OTHER_SHA),
+                   a_change("8", "merged", merged_at=ago(hours=2)),
+                   a_change("9", "merged", merged_at=ago(hours=4)))  # fmt: skip
+        head = {"project_id": 1, "ref": "main", "run_id": keys["501"], "is_default": True, "created_at": to_millis(NOW)}
+        conn.execute(insert_for(conn, schema.branch_head), [head])
+    assert cell(store, "code")["note"] == "1 behind"
+    with store.read() as conn:
+        changes = discover()["changes"].ask(conn, a_config(), Filters(), NOW).data["changes"]
+    assert {one["iid"]: one["production"]["state"] for one in changes} == {"8": "not shipped", "9": "shipped"}
 
 
 def test_the_image_is_the_one_made_from_the_deployed_commit(store, gitlab):
