@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select
+from sqlalchemy import BindParameter, Connection, Integer, Row, Select, and_, bindparam, case, func, or_, select
 
 from services.config import Config
 from services.queries import cards
@@ -16,6 +17,7 @@ from services.queries.filters import UNASSIGNED
 from services.queries.frame import products
 from services.queries.health import health
 from services.queries.windows import standup_window
+from services.scene import pick
 from services.store import schema
 from services.vocabulary import TIER_ORDER, Freshness, RunState, Tier, guess_tier, rank
 
@@ -28,11 +30,59 @@ MOST_PROBLEMS = 60
 problem, event = schema.problem, schema.event
 
 
+_PROBLEM = (
+    "id", "kind", "severity", "state", "title", "reason", "product", "environment", "lane", "place", "opened_at",
+    "seen_at", "updated_at", "first_bad", "last_good", "subject_table", "subject_id", "web_url",
+)  # fmt: skip
+_EVENT = (
+    "id", "lane", "kind", "at", "seen_at", "first_fill", "title", "state", "product", "environment", "label", "actor",
+    "subject_table", "subject_id", "web_url",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """What is asked under the same filters, whatever the time; kept, as building these costs more than running them."""
+
+    problems: Select[Any]
+    occurred: Select[Any]
+    """One page of the events that occurred in the window, and how many of them there are a lane."""
+    occurred_lanes: Select[Any]
+    seen_late: Select[Any]
+    seen_late_lanes: Select[Any]
+
+
+@lru_cache(maxsize=64)
+def _statements(filters: Filters) -> _Statements:
+    start: BindParameter[Any] = bindparam("start")
+    end: BindParameter[Any] = bindparam("end")
+    first: BindParameter[Any] = bindparam("first")
+    narrowed = cards.narrowed(event, replace(filters, kind=None))
+    occurred = and_(event.c.at >= start, event.c.at < end, *narrowed)
+    seen_late = and_(
+        event.c.seen_at >= start, event.c.seen_at < end, event.c.at < start, event.c.at >= first,
+        event.c.first_fill.is_(False), *narrowed,
+    )  # fmt: skip
+    chosen = [event.c.lane == filters.kind] if filters.kind else []
+    newest, lanes = (
+        pick(event, *_EVENT)
+        .where(*chosen)
+        .order_by(event.c.at.desc(), event.c.id.desc())
+        .limit(bindparam("wanted", type_=Integer)),
+        select(event.c.lane, func.count()).group_by(event.c.lane),
+    )
+    opened = pick(problem, *_PROBLEM).where(problem.c.closed_at.is_(None), *cards.narrowed(problem, filters))
+    return _Statements(
+        opened, newest.where(occurred), lanes.where(occurred), newest.where(seen_late), lanes.where(seen_late)
+    )
+
+
 def ask(conn: Connection, config: Config, filters: Filters, now: datetime) -> Answer:
     """The whole of Today for the window asked for, else since the last standup."""
     window = filters.window or standup_window(config, now)
-    opened = _worst_first(conn.execute(_open_problems(filters)).all(), config)
-    changed, lanes, late = _changes(conn, filters, window)
+    asked = _statements(replace(filters, window=None, project=None, selected=None, page=1, limit=0))
+    opened = _worst_first(conn.execute(asked.problems).all(), config)
+    changed, lanes, late = _changes(conn, asked, filters, window)
     total = sum(count for lane, count in lanes.items() if filters.kind in (None, lane))
     cards_shown = opened[: max(MOST_PROBLEMS, filters.limit if filters.limit > Filters().limit else 0)]
     ids = cards.subjects(conn, [*cards_shown, *changed])
@@ -52,10 +102,6 @@ def ask(conn: Connection, config: Config, filters: Filters, now: datetime) -> An
         },
         as_of=now, window=window, sources=healths, shown=len(changed) if cut else None, of=total if cut else None,
     )  # fmt: skip
-
-
-def _open_problems(filters: Filters) -> Any:
-    return select(problem).where(problem.c.closed_at.is_(None), *cards.narrowed(problem, filters))
 
 
 def _worst_first(rows: Iterable[Row[Any]], config: Config) -> list[Row[Any]]:
@@ -84,37 +130,40 @@ def _counts(opened: Sequence[Row[Any]], window: Window, changes: int, late: int)
     }
 
 
-def _changes(conn: Connection, filters: Filters, window: Window) -> tuple[list[Row[Any]], dict[str, int], int]:
+def _changes(
+    conn: Connection, asked: _Statements, filters: Filters, window: Window
+) -> tuple[list[Row[Any]], dict[str, int], int]:
     """One page of events, newest first, how many there are a lane (of any kind), and how many were seen late.
 
     An event is in the window if it occurred in it; or if we first saw it in it, though it occurred up to seven days
     before, and not by the first reading of a source's history.
     """
-    start, end = to_millis(window.start), to_millis(window.end)
-    narrowed = cards.narrowed(event, replace(filters, kind=None))
-    chosen = [event.c.lane == filters.kind] if filters.kind else []
-    occurred = and_(event.c.at >= start, event.c.at < end, *narrowed)
-    seen_late = and_(
-        event.c.seen_at >= start, event.c.seen_at < end, event.c.at < start,
-        event.c.at >= start - int(LATE_FOR / timedelta(milliseconds=1)), event.c.first_fill.is_(False), *narrowed,
-    )  # fmt: skip
-    lanes, late = _by_lane(conn, occurred), _by_lane(conn, seen_late)
-    wanted = filters.page * filters.limit
-    rows = [
-        row
-        for condition in (occurred, *([seen_late] if late else []))
-        for row in conn.execute(
-            select(event).where(condition, *chosen).order_by(event.c.at.desc(), event.c.id.desc()).limit(wanted)
-        )
-    ]
-    rows.sort(key=lambda row: (-row.at, -row.id))
+    start, wanted = to_millis(window.start), filters.page * filters.limit
+    occurred = {"start": start, "end": to_millis(window.end)}
+    seen_late = occurred | {"first": start - int(LATE_FOR / timedelta(milliseconds=1))}
+    lanes = {row[0]: row[1] for row in conn.execute(asked.occurred_lanes, occurred)}
+    late = {row[0]: row[1] for row in conn.execute(asked.seen_late_lanes, seen_late)}
+    rows = list(conn.execute(asked.occurred, occurred | {"wanted": wanted}))
+    if late:
+        rows += conn.execute(asked.seen_late, seen_late | {"wanted": wanted})
+        rows.sort(key=lambda row: (-row.at, -row.id))
     both = {lane: lanes.get(lane, 0) + late.get(lane, 0) for lane in sorted(lanes.keys() | late.keys())}
     return rows[filters.offset : wanted], both, sum(n for lane, n in late.items() if filters.kind in (None, lane))
 
 
-def _by_lane(conn: Connection, condition: ColumnElement[bool]) -> dict[str, int]:
-    rows = conn.execute(select(event.c.lane, func.count()).where(condition).group_by(event.c.lane))
-    return {row[0]: row[1] for row in rows}
+_daily, _member, _state = schema.run_daily, schema.membership, schema.stream_state
+_OF = func.coalesce(_member.c.product, UNASSIGNED)
+_RUNS = (
+    select(_daily.c.day, _OF, func.sum(_daily.c.runs), func.sum(_daily.c.failed))
+    .outerjoin(_member, and_(_member.c.thing_table == "project", _member.c.thing_id == _daily.c.project_id))
+    .where(_daily.c.day >= bindparam("first"), _daily.c.kind == "pipeline")
+    .group_by(_daily.c.day, _OF)
+)
+_EPISODES = select(
+    func.coalesce(problem.c.product, UNASSIGNED), problem.c.opened_at, problem.c.closed_at,
+    case((problem.c.severity == "red", 1), else_=0),
+).where(or_(problem.c.closed_at.is_(None), problem.c.closed_at >= bindparam("since")))  # fmt: skip
+_KNOWN_SINCE = select(func.max(_state.c.since)).where(_state.c.stream == "pipelines")
 
 
 def _strip(conn: Connection, config: Config, filters: Filters, now: datetime) -> list[dict[str, Any]]:
@@ -126,9 +175,7 @@ def _strip(conn: Connection, config: Config, filters: Filters, now: datetime) ->
     first = (days[0] - datetime(1970, 1, 1, tzinfo=UTC).date()).days
     runs = _runs_by_day(conn, first)
     episodes = _episodes(conn, first)
-    since = conn.execute(
-        select(func.max(schema.stream_state.c.since)).where(schema.stream_state.c.stream == "pipelines")
-    ).scalar()
+    since = conn.execute(_KNOWN_SINCE).scalar()
     listed = [name for name in products(conn, config) if not filters.product or name == filters.product]
     return [
         {"product": name, "days": [_mark(day, first + place, runs.get((name, first + place)), episodes.get(name, ()),
@@ -140,26 +187,13 @@ def _strip(conn: Connection, config: Config, filters: Filters, now: datetime) ->
 
 def _runs_by_day(conn: Connection, first: int) -> dict[tuple[str, int], tuple[int, int]]:
     """(product, day) -> CI runs and how many of them failed."""
-    daily, member = schema.run_daily, schema.membership
-    of = and_(member.c.thing_table == "project", member.c.thing_id == daily.c.project_id)
-    name = func.coalesce(member.c.product, UNASSIGNED)
-    rows = conn.execute(
-        select(daily.c.day, name, func.sum(daily.c.runs), func.sum(daily.c.failed))
-        .outerjoin(member, of)
-        .where(daily.c.day >= first, daily.c.kind == "pipeline")
-        .group_by(daily.c.day, name)
-    )
+    rows = conn.execute(_RUNS, {"first": first})
     return {(product, day): (int(runs or 0), int(failed or 0)) for day, product, runs, failed in rows}
 
 
 def _episodes(conn: Connection, first: int) -> dict[str, list[tuple[int, int | None, bool]]]:
     """Product -> first day, last day (None while open) and whether red, of every problem open since that day."""
-    rows = conn.execute(
-        select(
-            func.coalesce(problem.c.product, UNASSIGNED), problem.c.opened_at, problem.c.closed_at,
-            case((problem.c.severity == "red", 1), else_=0),
-        ).where(or_(problem.c.closed_at.is_(None), problem.c.closed_at >= first * cards.DAY_MS))
-    )  # fmt: skip
+    rows = conn.execute(_EPISODES, {"since": first * cards.DAY_MS})
     found: dict[str, list[tuple[int, int | None, bool]]] = {}
     for product, opened, closed, red in rows:
         last = None if closed is None else closed // cards.DAY_MS
