@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from services.scene import Scene, among
 from services.store import schema
@@ -15,6 +15,8 @@ from services.vocabulary import FINAL, RunState, worst
 
 DEPTH = 20
 """Levels of downstream runs that are followed; GitLab itself allows two for child pipelines."""
+_counts = or_(schema.run.c.gone_at.is_(None), schema.run.c.final.is_(True))
+"""A run that was deleted before it ended never ends: it holds up no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def _below(conn: Connection, ids: Collection[int]) -> tuple[dict[int, list[str]]
     replaced = {(row.run_id, row.id) for row in bridges if row.retried}
     lenient = {(row.run_id, row.id) for row in bridges if row.allow_failure}
     children = among(
-        conn, select(run.c.parent_id.label("run_id"), run.c.id, run.c.state).where(run.c.kind == "pipeline"),
+        conn, select(run.c.parent_id.label("run_id"), run.c.id, run.c.state).where(run.c.kind == "pipeline", _counts),
         run.c.parent_id, ids,
     )  # fmt: skip
     states = {(row.run_id, row.id): row.state for row in [*bridges, *children] if row.state is not None}
@@ -146,6 +148,6 @@ def _bridges(conn: Connection, ids: Collection[int]) -> Iterable[Any]:
     query = (
         select(step.c.run_id, run.c.id, run.c.state, step.c.retried, step.c.allow_failure)
         .join(run, run.c.id == step.c.downstream_id)
-        .where(step.c.kind == "bridge")
+        .where(step.c.kind == "bridge", _counts)
     )
     return among(conn, query, step.c.run_id, ids)

@@ -169,6 +169,8 @@ def _commit(live: Live, scope: Scope, stream: Stream, batch: Batch, began: datet
         touched = writer.apply(conn, live.source_id, batch.records, now)
         for kind, present in batch.present.items():
             touched += writer.mark_gone(conn, live.source_id, kind, present, now)
+        for kind, lost in batch.gone.items():
+            touched += writer.mark_lost(conn, live.source_id, kind, lost, now)
         rollups.refresh(conn, touched, now)
         derive.refresh(conn, touched, live.whole, now, first_fill=_is_first_fill(live, scope, stream))
         for target, ids in batch.touched.items():

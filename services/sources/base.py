@@ -82,6 +82,8 @@ class Batch:
     """Part (project id, dataset …) -> why it could not be read; None where it was read well."""
     present: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """kind -> all native ids that exist now in this scope; what we hold beyond them is marked as gone."""
+    gone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """kind -> native ids that were asked for by themselves, and are no longer there."""
     progress: float | None = None
     """Share of the first fill that is done, 0–1; None outside of it."""
 

@@ -31,9 +31,9 @@ _NEWEST_FIRST = (_RUN.c.created_at.desc(), sa.func.length(_RUN.c.native_id).desc
 """By creation, then by the upstream's number: ids of ours follow the order of arrival, newest first in a first fill."""
 _CAN_BE_HEAD = (
     _RUN.c.kind == "pipeline", _NOT_CHILD, _RUN.c.project_id.is_not(None), _RUN.c.ref.is_not(None),
-    _RUN.c.created_at.is_not(None),
+    _RUN.c.created_at.is_not(None), _RUN.c.gone_at.is_(None),
 )  # fmt: skip
-_HEAD_FACTS = ("kind", "project_id", "ref", "created_at", "trigger")
+_HEAD_FACTS = ("kind", "project_id", "ref", "created_at", "trigger", "gone_at")
 _DAY_FACTS = ("kind", "project_id", "name", "created_at", "trigger", "state", "duration_seconds")
 _JOB_FACTS = ("project_id", "created_at")
 

@@ -91,8 +91,17 @@ def mark_gone(
             table.c.source_id == source_id, table.c.kind == kind, table.c.gone_at.is_(None)
         )
     ).scalars()
-    lost = [(kind, native_id) for native_id in held if native_id not in present]
-    rows = [row for row in identity.find(connection, table, source_id, lost, table.c).values() if not merging.bare(row)]
+    return mark_lost(connection, source_id, kind, [native_id for native_id in held if native_id not in present], now)
+
+
+def mark_lost(
+    connection: Connection, source_id: int, kind: str, native_ids: Iterable[str], now: datetime
+) -> list[Touched]:
+    """Mark these rows of a kind as gone; those that are so already keep their time."""
+    table = shapes.KINDS[kind]
+    lost = [(kind, native_id) for native_id in native_ids]
+    found = identity.find(connection, table, source_id, lost, table.c).values()
+    rows = [row for row in found if row["gone_at"] is None and not merging.bare(row)]
     at = shapes.millis(now)
     identity.update(connection, table, "id", [{"id": row["id"], "gone_at": at} for row in rows])
     return [Touched(table.name, row["id"], False, row, {**row, "gone_at": at}) for row in rows]

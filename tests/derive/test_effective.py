@@ -111,3 +111,12 @@ def test_a_failed_custom_job_does_not_redden_a_pipeline_that_tried_it_again(team
         family="vertex",
     )
     assert state_of(team, "p1")[0] == S.SUCCEEDED
+
+
+def test_a_child_deleted_while_it_ran_holds_up_its_parent_no_longer(team: Team):
+    child = a_run("502", S.RUNNING, trigger="parent_pipeline", parent=Ref("pipeline", "501"), final=False)
+    team.arrive(a_project(), a_run("501"), child)
+    assert state_of(team, "501") == (S.RUNNING, S.SUCCEEDED)
+    team.gone("pipeline", "501")
+    assert state_of(team, "501") == (S.SUCCEEDED, S.SUCCEEDED)
+    assert state_of(team, "502") == (S.RUNNING, S.RUNNING)

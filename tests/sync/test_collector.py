@@ -72,6 +72,23 @@ def test_a_pipeline_shown_running_is_read_again_until_it_ends(shop):
     assert shop.rows(schema.run, native_id="77")[0].state == "succeeded"
 
 
+def test_a_pipeline_deleted_while_it_ran_is_gone_and_holds_up_neither_its_parent_nor_its_branch(shop):
+    data = shop.upstreams.gitlab
+    old = a_pipeline(76, created_at=at(30), updated_at=at(25))
+    new = a_pipeline(77, status="running", finished_at=None, duration=None, created_at=at(2), updated_at=at(1))
+    data.items(1, "pipelines").extend([old, new])
+    shop.sweep()
+    (head,) = [row for row in shop.rows(schema.branch_head) if row.is_default and row.project_id == 1]
+    assert shop.rows(schema.run, id=head.run_id)[0].native_id == "77"
+    data.items(1, "pipelines").remove(new)
+    shop.advance(minutes=11)
+    shop.sweep()
+    (deleted,) = shop.rows(schema.run, native_id="77")
+    assert (deleted.state, deleted.final, deleted.gone_at is not None) == ("running", False, True)
+    (head,) = [row for row in shop.rows(schema.branch_head) if row.is_default and row.project_id == 1]
+    assert shop.rows(schema.run, id=head.run_id)[0].native_id == "76"
+
+
 def test_a_403_on_one_stream_leaves_the_others_fresh_and_says_how_to_grant_it(shop):
     shop.fault(path="/merge_requests", status=403, body=b'{"message": "403 Forbidden"}')
     shop.sweep()

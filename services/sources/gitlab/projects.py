@@ -57,15 +57,23 @@ def known(pull: Pull) -> list[Known]:
     return list(found.values())
 
 
+def with_archived(pull: Pull) -> list[Known]:
+    """The living projects and the archived ones, whose pipelines may not all have ended."""
+    known(pull)
+    everything: dict[int, Known] = pull.client.memory["with archived"]
+    return list(everything.values())
+
+
 def _remember(client: GitLabClient, items: list[Json], now: datetime) -> dict[int, Known]:
-    found = {
+    everything = {
         item["id"]: Known(
             item["id"], str(item.get("path_with_namespace")), item.get("web_url"), item.get("default_branch")
         )
         for item in items
-        if not item.get("archived")
     }
+    found = {item["id"]: everything[item["id"]] for item in items if not item.get("archived")}
     client.memory["projects"] = (now, found)
+    client.memory["with archived"] = {**client.memory.get("with archived", {}), **everything}
     client.memory.setdefault("project items", {}).update({item["id"]: item for item in items if item["id"] in found})
     return found
 

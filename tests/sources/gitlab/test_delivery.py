@@ -288,6 +288,19 @@ def test_what_is_only_told_project_by_project_takes_its_turn(gitlab: Local):
     assert gitlab.read("projects").touched["environments"] == {"1"}, "an even share a minute, not all at once"
 
 
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_new_deployment_is_found_though_numbers_before_it_were_lost(gitlab: Local, lost: int):
+    """GitLab takes a deployment back, and its number with it: the next one has a higher number."""
+    gitlab.read("projects")
+    gitlab.read("deployments", "1", "2")
+    gitlab.advance(minutes=1)
+    assert "deployments" not in gitlab.read("projects").touched
+    highest = max(item["iid"] for item in gitlab.data.items(1, "deployments"))
+    gitlab.data.items(1, "deployments").append(a_deployment(61) | {"iid": highest + 1 + lost})
+    gitlab.advance(minutes=1)
+    assert gitlab.read("projects").touched["deployments"] == {"1"}
+
+
 @pytest.mark.parametrize("field", ["title", "source_branch"])
 def test_a_secret_in_a_request_is_never_kept(gitlab: Local, field: str):
     secret = "glpat-AbCdEfGh1234567890xy"

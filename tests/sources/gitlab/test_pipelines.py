@@ -228,6 +228,38 @@ def test_a_pipeline_that_is_nowhere_any_more_is_done_and_said(gitlab: Local):
     assert found.notes.rejected[0][0] == "pipeline 999"
 
 
+def test_a_pipeline_that_was_deleted_before_it_ended_is_gone(gitlab: Local):
+    add(gitlab, 30, status="running", finished_at=None)
+    gitlab.read("pipelines")
+    gitlab.data.items(1, "pipelines").pop()
+    for key in ("1/30", "30"):
+        (batch,) = gitlab.read("jobs", key).batches
+        assert (batch.gone, batch.done, batch.parts) == ({"pipeline": ("30",)}, (key,), {})
+
+
+@pytest.mark.parametrize("key", ["1/30", "30"])
+def test_a_pipeline_that_may_no_longer_be_read_is_not_gone(gitlab: Local, key: str):
+    add(gitlab, 30, status="running", finished_at=None)
+    gitlab.read("pipelines")
+    gitlab.data.denied[1, "pipelines"] = 403
+    gitlab.advance(minutes=1)
+    gitlab.read("pipelines")
+    (batch,) = gitlab.read("jobs", key).batches
+    assert (batch.gone, batch.done) == ({}, (key,))
+
+
+def test_what_still_runs_in_an_archived_project_is_read_to_its_end(gitlab: Local):
+    item = add(gitlab, 30, status="running", finished_at=None, project=2)
+    gitlab.read("pipelines")
+    gitlab.data.projects[2]["archived"] = True
+    item |= {"status": "success", "finished_at": item["updated_at"]}
+    gitlab.advance(hours=2)
+    gitlab.read("projects")
+    (batch,) = gitlab.read("jobs", "30").batches
+    assert not batch.gone
+    assert runs(gitlab)["30"].final
+
+
 def test_what_the_overlap_shows_again_asks_for_nothing(gitlab: Local):
     add(gitlab, 84, status="failed")
     gitlab.read("pipelines")
