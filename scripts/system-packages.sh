@@ -4,7 +4,7 @@
 set -euo pipefail
 
 runtime=(ca-certificates)
-tests=(chromium fonts-dejavu-core postgresql nodejs npm git)
+tests=(chromium fonts-dejavu-core postgresql nodejs npm git jq)
 
 wanted() {
   if [ "${1:-}" = "--runtime" ]; then printf '%s\n' "${runtime[@]}"; return; fi
@@ -14,6 +14,7 @@ wanted() {
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
   command -v git >/dev/null || echo git
+  command -v jq >/dev/null || echo jq
 }
 
 missing=()
