@@ -17,6 +17,8 @@ from ui import glossary, runtime, urls, words
 from ui.markup import Html, body_rows, draw, join, safe_url, tag
 from ui.status import badge, sign
 
+AGAIN = " This page looks again every few seconds."
+
 
 def notice(tone: str, *said: object) -> None:
     """One line that must be seen: red for what is broken, amber for what limits, blue for what is good to know."""
@@ -37,9 +39,11 @@ def broken(error: Exception) -> None:
         faults = join(tag("li", problem) for problem in error.problems)
         draw(tag("div", notice_html("red", "The configuration cannot be used."), tag("ul", faults), cls="tl-broken"))
     elif isinstance(error, OSError):
-        notice("red", f"The configuration {config_path().name} cannot be read: {error.strerror or 'no such file'}.")
+        notice(
+            "red", f"The configuration {config_path().name} cannot be read: {error.strerror or 'no such file'}.", AGAIN
+        )
     else:
-        notice("red", str(error), " This page looks again every few seconds.")
+        notice("red", str(error), AGAIN)
 
 
 def block(answer: Answer, body: Callable[[Answer], None], *, tells_limits: bool = False) -> None:

@@ -22,6 +22,7 @@ from ui.status import WORDS as STATUS_WORDS
 from ui.status import sign
 
 ALL = ""
+AGAIN_SECONDS = 3
 TITLES = {"gitlab": "GitLab", "terraform": "Terraform", "vertex": "Vertex AI", "bigquery": "BigQuery"}
 
 
@@ -32,12 +33,28 @@ def show() -> bool:
     except (StoreUnreachable, ConfigError, OSError) as error:
         draw(tag("div", tag("strong", "Throughline"), cls="tl-brand"))
         components.broken(error)
+        _look_again(turn.Latch())
         return False
     _bar(config, facts.products)
     _health(turn.Latch())
     for notice in runtime.filters()[1]:
         components.notice("amber", notice)
     return True
+
+
+@st.fragment(run_every=AGAIN_SECONDS)
+def _look_again(latch: turn.Latch) -> None:
+    """Show the page as soon as configuration and store can be read, without anybody's doing."""
+    looked_before = latch.taken
+    turn.part(latch)
+    if not looked_before:
+        return
+    try:
+        runtime.config()
+        runtime.frame()
+    except (StoreUnreachable, ConfigError, OSError):
+        return
+    st.rerun()
 
 
 def _bar(config: Config, products: tuple[str, ...]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from tests.e2e.browser import PHONE
+from tests.e2e.browser import PHONE, serving
 from ui.navigation import PAGES
 
 PATHS = [entry.path for entry in PAGES]
@@ -115,3 +117,14 @@ def test_a_list_can_be_taken_along_as_csv(server, tab):
         opened.page.get_by_role("button", name="CSV").first.click()
     first = download.value.path().read_text().splitlines()[0]
     assert first.startswith("Status,Workspace")
+
+
+def test_a_page_that_was_opened_too_early_fills_by_itself(demo, tmp_path, tab):
+    config, store = tmp_path / "throughline.toml", tmp_path / "throughline.sqlite3"
+    with serving(config, store) as url:
+        opened = tab(url).open()
+        assert "cannot be read" in opened.text()
+        demo.copy(tmp_path)
+        shutil.copy(demo.config, config)
+        opened.page.wait_for_selector(".tl-health", timeout=30_000)
+        assert opened.exceptions() == []
