@@ -77,9 +77,9 @@ def statements(store: Store, view: str, filters: Filters) -> list[sa.Select]:
     """The queries that a view asks."""
     asked: list[sa.Select] = []
 
-    def note(conn: sa.Connection, statement: object, *_: object) -> None:
+    def note(_: sa.Connection, statement: object, many: list[dict], values: dict, __: object) -> None:
         if isinstance(statement, sa.Select):
-            asked.append(statement)
+            asked.append(statement.params({**values, **(many[0] if many else {})}))
 
     with store.read() as conn:
         sa.event.listen(conn, "before_execute", note)
