@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.sql import visitors
 
 from services.queries import discover
 from services.queries.base import Filters
@@ -73,13 +74,23 @@ def filled(store: Store) -> Store:
     return store
 
 
+def with_values(statement: sa.Select, values: dict) -> sa.Select:
+    """The statement with its values in it, as its plan is asked for."""
+
+    def fill(bind: sa.BindParameter) -> None:
+        if bind.key in values:
+            bind.value, bind.required = values[bind.key], False
+
+    return visitors.cloned_traverse(statement, {}, {"bindparam": fill})
+
+
 def statements(store: Store, view: str, filters: Filters) -> list[sa.Select]:
     """The queries that a view asks."""
     asked: list[sa.Select] = []
 
     def note(_: sa.Connection, statement: object, many: list[dict], values: dict, __: object) -> None:
         if isinstance(statement, sa.Select):
-            asked.append(statement.params({**values, **(many[0] if many else {})}))
+            asked.append(with_values(statement, {**values, **(many[0] if many else {})}))
 
     with store.read() as conn:
         sa.event.listen(conn, "before_execute", note)
