@@ -86,12 +86,12 @@ def fetch(conn: Connection, table: Table, keys: Iterable[int], *names: str) -> l
     return by_keys(conn, _by_keys(table, names), keys)
 
 
-def by_keys(conn: Connection, query: Select[Any], keys: Iterable[int]) -> list[Row[Any]]:
-    """The rows of a query that has `keys` as a parameter, asked in portions."""
+def by_keys(conn: Connection, query: Select[Any], keys: Iterable[int], **more: Any) -> list[Row[Any]]:
+    """The rows of a query that has `keys` as a parameter, asked in portions; `more` are its other parameters."""
     wanted = sorted(set(keys))
     rows: list[Row[Any]] = []
     for start in range(0, len(wanted), 800):
-        rows += conn.execute(query, {"keys": wanted[start : start + 800]}).all()
+        rows += conn.execute(query, {"keys": wanted[start : start + 800], **more}).all()
     return rows
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Text, and_, bindparam, cast, select
+from sqlalchemy import BindParameter, Connection, Text, and_, bindparam, cast, func, or_, select
 
 from services.config import Config
 from services.environments import resolve
@@ -19,11 +19,10 @@ from services.queries.threads import Hop, Thing, made_from
 from services.scene import pick
 from services.store import schema
 from services.vocabulary import RunState
-from services.watching import is_default
+from services.watching import NEVER_READ
 
 BEHIND_REACH = timedelta(days=30)
 """So far back merged requests are counted that an environment does not have yet."""
-MOST_CHANGES = 4000
 
 environment, deployment, run, version = schema.environment, schema.deployment, schema.run, schema.version
 workspace, change, head, project = schema.workspace, schema.change, schema.branch_head, schema.project
@@ -53,20 +52,29 @@ _HEADS = (
     .join(head, head.c.run_id == run.c.id)
     .where(head.c.project_id.in_(_PROJECTS), head.c.is_default.is_(True))
 )
-_DEPLOYMENTS = (
-    pick(deployment, *_DEPLOYMENT)
-    .add_columns(run.c.created_at.label("began"))
+_TO_DEFAULT = or_(
+    change.c.target_branch == project.c.default_branch,
+    and_(func.coalesce(project.c.default_branch, "") == "", change.c.target_branch.in_(NEVER_READ)),
+)
+_BEHIND = (
+    select(
+        deployment.c.id,
+        select(func.count())
+        .select_from(change)
+        .where(
+            change.c.project_id == deployment.c.project_id, change.c.merged_at >= bindparam("since"),
+            change.c.merged_at > func.coalesce(run.c.created_at, deployment.c.created_at), _TO_DEFAULT,
+        )
+        .correlate(deployment, run, project)
+        .scalar_subquery()
+        .label("behind"),
+    )
+    .join(project, project.c.id == deployment.c.project_id)
     .outerjoin(run, run.c.id == deployment.c.run_id)
     .where(deployment.c.id.in_(bindparam("keys", expanding=True)))
-)
-_MERGED = (
-    pick(change, "project_id", "merged_at", "target_branch")
-    .add_columns(project.c.default_branch)
-    .join(project, project.c.id == change.c.project_id)
-    .where(change.c.merged_at >= bindparam("since"), change.c.project_id.in_(_PROJECTS))
-    .order_by(change.c.merged_at.desc())
-    .limit(MOST_CHANGES)
-)
+)  # fmt: skip
+"""How many requests were merged to the default branch since a deployment's pipeline began, or since the deployment
+was made where the pipeline is not known: the rule by which services/queries/shipping.py says what is shipped."""
 _STATES = (
     select(
         workspace.c.id, workspace.c.kind, workspace.c.native_id, workspace.c.name, workspace.c.environment,
@@ -88,7 +96,7 @@ def deployments(conn: Connection, config: Config, projects: Mapping[int, Sequenc
     rows = [(row, resolve(config, row.name, row.tier).environment)
             for row in conn.execute(_PLACES, {"projects": sorted(projects)}) if row.newest is not None]  # fmt: skip
     wanted = {key for row, name in rows if name is not None for key in (row.newest, row.good) if key}
-    held = {row.id: row for row in by_keys(conn, _DEPLOYMENTS, wanted)}
+    held = {row.id: row for row in fetch(conn, deployment, wanted, *_DEPLOYMENT)}
     found: dict[Place, list[Any]] = {}
     for row, name in rows:
         if name is not None:
@@ -141,21 +149,11 @@ def _add_behind(
             leads = good is not None and cell.thing == ("deployment", latest.id)
             if leads and tips.get(good.project_id, good.sha) != good.sha:
                 waiting[place] = good
-    if not waiting:
-        return
-    first = max(to_millis(now - BEHIND_REACH), min(_began(good) for good in waiting.values()))
-    projects = sorted({good.project_id for good in waiting.values()})
-    merged = [row for row in conn.execute(_MERGED, {"since": first, "projects": projects})
-              if is_default(row.target_branch, row.default_branch)]  # fmt: skip
+    since = to_millis(now - BEHIND_REACH)
+    counts = {row.id: row.behind for row in by_keys(conn, _BEHIND, (good.id for good in waiting.values()), since=since)}
     for place, good in waiting.items():
-        count = sum(row.project_id == good.project_id and row.merged_at > _began(good) for row in merged)
-        if count and cells[place].note is None:
-            cells[place].note = f"{count} behind"
-
-
-def _began(row: Any) -> int:
-    """A deployment holds what was merged before its pipeline began; before it was made, where that is not known."""
-    return int((row.created_at or 0) if row.began is None else row.began)
+        if counts[good.id] and cells[place].note is None:
+            cells[place].note = f"{counts[good.id]} behind"
 
 
 def ci_cells(

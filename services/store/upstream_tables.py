@@ -112,7 +112,8 @@ change = thing(
     Column("closed_at", Millis), Column("updated_at", Millis), Column("reviewers", Document),
     Column("approved_by", Document), Column("approvals_required", Integer), Column("labels", Document),
     Column("merge_status", Text), Column("web_url", Text), Column("final", Boolean),
-    indexes=(("state", "created_at"), ("merged_at",), ("project_id", "state"), ("sha",), ("merge_sha",)),
+    indexes=(("state", "created_at"), ("merged_at",), ("project_id", "state"), ("project_id", "merged_at"), ("sha",),
+             ("merge_sha",)),
 )  # fmt: skip
 
 incident = thing(
