@@ -58,7 +58,7 @@ VERTEX = """
 kind = "vertex"
 name = "vertex {environment}"
 project = "{project}"
-{number}regions = ["{region}"]
+{number}regions = [{regions}]
 api_endpoint = "{google}"
 anonymous = true
 """
@@ -175,7 +175,7 @@ def demo_configuration(places: Places) -> str:
                 environment=environment,
                 project=f"acme-ml-{environment}",
                 number=f'project_number = "{number}"\n',
-                region="europe-west4",
+                regions=_texts(["europe-west4"]),
                 google=places.google,
             )
         )
@@ -239,24 +239,25 @@ def found_configuration(upstreams: Upstreams, places: Places) -> str:
         parts.append(GITLAB.format(url=places.gitlab, token=places.token, groups=_texts(roots), projects=listed))
     if places.folder is not None and upstreams.files:
         parts.append(FOLDER.format(folder=places.folder))
-    for project, region in sorted(_vertex_places(upstreams)):
+    for project, regions in sorted(_vertex_places(upstreams).items()):
+        listed = _texts(sorted(regions))
         parts.append(
-            VERTEX.format(environment=project, project=project, number="", region=region, google=places.google)
+            VERTEX.format(environment=project, project=project, number="", regions=listed, google=places.google)
         )
     for project in sorted({key[0] for key in upstreams.bigquery.tables}):
         parts.append(BIGQUERY.format(project=project, location="", google=places.google))
     return "".join(parts)
 
 
-def _vertex_places(upstreams: Upstreams) -> set[tuple[str, str]]:
-    """Project (by id, where it is known) and region of everything in Vertex AI."""
+def _vertex_places(upstreams: Upstreams) -> dict[str, set[str]]:
+    """Project (by id, where it is known) and the regions of everything in Vertex AI."""
     ids = {number: name for name, number in upstreams.vertex.numbers.items()}
-    found = set()
+    found: dict[str, set[str]] = {}
     for resources in upstreams.vertex.resources.values():
         for name in resources:
             parts = name.split("/")
             if len(parts) > 3:
-                found.add((ids.get(parts[1], parts[1]), parts[3]))
+                found.setdefault(ids.get(parts[1], parts[1]), set()).add(parts[3])
     return found
 
 

@@ -81,7 +81,7 @@ def load(path: Path) -> Loaded:
         raise ConfigError(path, ["the file is not UTF-8 text; save it as UTF-8"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path, [f"not valid TOML: {error}; strings need quotes, tables need [brackets]"]) from None
-    config = parse(raw, path)
+    config = _placed(parse(raw, path), path.parent.absolute())
     return Loaded(config, path, Secrets(path.parent))
 
 
@@ -96,6 +96,15 @@ def parse(raw: dict[str, Any], path: Path = Path("throughline.toml")) -> Config:
     if problems:
         raise ConfigError(path, problems)
     return config
+
+
+def _placed(config: Config, base: Path) -> Config:
+    """Files that the configuration names stand beside it, wherever the program was started."""
+    found = []
+    for source in config.source:
+        named = {key: getattr(source, key, None) for key in ("ca_file", "directory")}
+        found.append(source.model_copy(update={key: base / value for key, value in named.items() if value is not None}))
+    return config.model_copy(update={"source": tuple(found)})
 
 
 def _missing(path: Path) -> str:
@@ -170,6 +179,7 @@ def _across(config: Config) -> Iterable[str]:
         names = [item.name for item in getattr(config, section)]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield f"{section}: two have the name {name!r}; a name must be used once"
+    yield from _twice(config)
     keys = [metric.key for metric in config.metric]
     for key in sorted({key for key in keys if keys.count(key) > 1}):
         yield f"metric: {key!r} is there twice; product, model and name together must be used once"
@@ -185,6 +195,23 @@ def _across(config: Config) -> Iterable[str]:
             yield f"{where}.source: there are several bigquery sources; name one of {', '.join(stores)}"
         elif metric.source is not None and metric.source not in stores:
             yield f"{where}.source: {metric.source!r} is no bigquery source; known: {', '.join(stores)}"
+
+
+def _twice(config: Config) -> Iterable[str]:
+    """Two sources that would each take what the other has read for gone."""
+    first: dict[tuple[str, str], str] = {}
+    lists = {"gitlab": "groups", "vertex": "regions"}
+    for source in config.source:
+        if isinstance(source, GitLabSource):
+            place = source.url.rstrip("/").lower()
+        elif isinstance(source, TerraformSource):
+            place = str(source.directory or f"gs://{source.bucket}/{source.prefix}".rstrip("/"))
+        else:
+            place = source.project
+        other = first.setdefault((source.kind, place), source.name)
+        if other != source.name:
+            mend = f"; write it once, with all its {lists[source.kind]}" if source.kind in lists else "; write it once"
+            yield f"source: {other!r} and {source.name!r} both read {place}{mend}"
 
 
 def _values(config: Config, base: Path) -> Iterable[str]:

@@ -188,6 +188,33 @@ def test_a_wrong_file_says_which_key_and_how_to_mend_it(tmp_path, text, key, men
     assert mend in said
 
 
+@pytest.mark.parametrize(
+    ("kind", "mend"),
+    [
+        pytest.param('kind = "gitlab"\nurl = "{}"\ntoken = {{ env = "T" }}\ngroups = ["a"]\n', "groups", id="gitlab"),
+        pytest.param('kind = "vertex"\nproject = "{}"\nregions = ["r"]\n', "regions", id="vertex"),
+        pytest.param('kind = "terraform"\nbucket = "{}"\n', "once", id="terraform"),
+    ],
+)
+def test_what_two_sources_would_read_is_to_be_written_once(tmp_path, kind, mend):
+    places = ("https://a.example", "https://A.example/") if mend == "groups" else ("a", "a")
+    text = SOURCE + kind.format(places[0]) + '[[source]]\nname = "t"\n' + kind.format(places[1])
+    (said,) = faults(tmp_path, text)
+    assert "'s' and 't' both read" in said
+    assert mend in said
+
+
+def test_files_named_in_the_configuration_stand_beside_it(tmp_path, monkeypatch):
+    (tmp_path / "conf" / "states").mkdir(parents=True)
+    (tmp_path / "conf" / "ca.pem").write_text("x")
+    text = GITLAB + 'ca_file = "ca.pem"\n[[source]]\nname = "t"\nkind = "terraform"\ndirectory = "states"\n'
+    (tmp_path / "conf" / "throughline.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    gitlab, states = load(Path("conf/throughline.toml")).config.source
+    assert gitlab.ca_file == tmp_path / "conf" / "ca.pem"
+    assert states.directory == tmp_path / "conf" / "states"
+
+
 def test_all_faults_are_said_at_once(tmp_path):
     wrong = GOOD.replace("Europe/Berlin", "Mars").replace('"mon"', '"monday"').replace('"higher"', '"up"')
     said = faults(tmp_path, wrong)

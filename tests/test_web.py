@@ -136,5 +136,11 @@ def test_a_signed_webhook_that_is_no_json_is_refused(place):
     assert client().post("/webhooks/gitlab", content=b"{", headers=signed(b"{")).status_code == 400
 
 
+def test_a_webhook_that_is_too_long_is_refused_though_its_length_is_not_told(place, monkeypatch):
+    monkeypatch.setattr("services.webhooks.LONGEST_BODY", 10)
+    answer = client().post("/webhooks/gitlab", content=iter([b"x" * 8, b"x" * 8]))
+    assert answer.status_code == 413
+
+
 def test_a_webhook_for_a_source_that_takes_none_is_not_found(place):
     assert client().post("/webhooks/other", content=b"{}").status_code == 404

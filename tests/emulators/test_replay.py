@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import tomllib
 from datetime import date
 
 import gitlab
@@ -13,6 +14,7 @@ from google.cloud.aiplatform_v1.services.pipeline_service import PipelineService
 from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
 
 from emulators.clock import ManualClock
+from emulators.configuration import Places, found_configuration
 from emulators.gitlab.app import make_app as gitlab_app
 from emulators.http import serve
 from emulators.replay import load
@@ -251,6 +253,15 @@ def test_a_schema_beside_the_rows_decides(record):
     tables = replayed(folder).bigquery.tables
     assert tables[("replay", "ml", "metrics")].rows == [{"n": 1.0, "m": None}]
     assert ("acme", "ml", "metrics") in tables
+
+
+def test_recorded_regions_of_one_project_are_one_source_in_the_configuration(record, tmp_path):
+    other = RUN | {"name": RUN["name"].replace("us-central1", "europe-west4")}
+    upstreams = replayed(record("vertex/pipelineJobs.json", [RUN, other]))
+    at = "http://127.0.0.1:1"
+    text = found_configuration(upstreams, Places(at, at, tmp_path / "token", None))
+    (source,) = tomllib.loads(text)["source"]
+    assert source["regions"] == ["europe-west4", "us-central1"]
 
 
 def test_airflow_answers_are_kept_as_they_are(record, shared_data):
