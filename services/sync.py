@@ -12,13 +12,14 @@ from typing import Any
 
 from services import derive
 from services.config_file import Loaded
+from services.live import Health, Live, Outcome
 from services.secrets import SecretMissing
 from services.sources import discover
 from services.sources.base import Scope, SourceError, Stream
 from services.store import progress, retention, writer
 from services.store.database import Store
 from services.timestamps import from_millis, utc_now
-from services.turns import Health, Live, Outcome, run_turn
+from services.turns import run_turn
 
 LOG = logging.getLogger("throughline.collector")
 
@@ -132,6 +133,7 @@ class Worker:
         live = self._connected()
         if live is None:
             return outcomes
+        live.resume_at = None
         pending = self._pairs(live)
         failed: set[tuple[str, str]] = set()
         for _ in range(rounds):
@@ -211,7 +213,7 @@ class Worker:
         try:
             if self.live is None:
                 self.live = self._connect(now)
-            self.live.scopes = self.source.scopes(self.live.client, self.entry)
+            self._take_scopes(self.live)
         except (SourceError, SecretMissing) as error:
             mend = getattr(error, "mend", None)
             self._say(f"{error}" + (f"; {mend}" if mend else ""), now)
@@ -222,6 +224,15 @@ class Worker:
         self._scopes_until = now + SCOPES
         return self.live
 
+    def _take_scopes(self, live: Live) -> None:
+        live.scopes = self.source.scopes(live.client, self.entry)
+        keys = {scope.key for scope in live.scopes}
+        with live.store.read() as conn:
+            known = {scope for scope, _ in progress.states(conn, live.source_id)}
+        if known - keys:
+            with live.store.write() as conn:
+                progress.forget_scopes(conn, live.source_id, keys)
+
     def _connect(self, now: datetime) -> Live:
         store, config = self.collector.store, self.collector.loaded.config
         client = self.source.connect(self.entry, self.collector.loaded.secrets)
@@ -231,6 +242,8 @@ class Worker:
         live = Live(self.entry, self.source, client, source_id, [], config, store, self.collector.clock)
         with store.read() as conn:
             known = progress.states(conn, source_id)
+        paused = [from_millis(row.resume_at) for row in known.values() if row.status == "limited"]
+        live.resume_at = max((until for until in paused if until is not None and until > now), default=None)
         for (scope, stream), row in known.items():
             live.health[scope, stream] = Health(
                 next_at=now,

@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from services import derive
-from services.config import Config
+from services.live import Health, Live, Outcome
 from services.sources.base import (
     AccessDenied,
     Batch,
@@ -22,14 +20,13 @@ from services.sources.base import (
     Pull,
     RateLimited,
     Scope,
-    Source,
     SourceError,
     Stream,
     Unreachable,
     Unreadable,
 )
 from services.store import progress, rollups, writer
-from services.store.database import Store, StoreUnreachable
+from services.store.database import StoreUnreachable
 from services.timestamps import to_millis
 
 LOG = logging.getLogger("throughline.collector")
@@ -44,49 +41,6 @@ STATUS: dict[type[SourceError], str] = {
 }
 REST: dict[str, timedelta] = {"no-access": timedelta(minutes=5), "off": timedelta(hours=1)}
 """How long a stream rests that would only be refused again."""
-
-
-@dataclass
-class Health:
-    """What is kept in memory between the turns of one stream in one scope."""
-
-    next_at: datetime
-    failures: int = 0
-    filled: bool = False
-    fill_started: datetime | None = None
-    rows: int = 0
-    """Records stored so far, over restarts."""
-    rejected: int = 0
-    """Records kept aside so far, over restarts."""
-
-
-@dataclass
-class Live:
-    """A source that is connected: who it is, what it is read by, and when each stream is due."""
-
-    config: Any
-    source: Source
-    client: Any
-    source_id: int
-    scopes: list[Scope]
-    whole: Config
-    store: Store
-    clock: Callable[[], datetime]
-    health: dict[tuple[str, str], Health] = field(default_factory=dict)
-    resume_at: datetime | None = None
-
-    def of(self, scope: Scope, stream: Stream) -> Health:
-        return self.health.setdefault((scope.key, stream.name), Health(next_at=self.clock()))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a turn came to: whether it finished, and how many records and batches it stored."""
-
-    finished: bool
-    records: int = 0
-    batches: int = 0
-    error: SourceError | Exception | None = None
 
 
 def run_turn(live: Live, scope: Scope, stream: Stream, seconds: float) -> Outcome:
@@ -166,11 +120,7 @@ def _commit(live: Live, scope: Scope, stream: Stream, batch: Batch, began: datet
     """Rows, what follows from them, the cursor and the work they ask for: all of it, or nothing."""
     now = live.clock()
     with live.store.write() as conn:
-        touched = writer.apply(conn, live.source_id, batch.records, now)
-        for kind, present in batch.present.items():
-            touched += writer.mark_gone(conn, live.source_id, kind, present, now)
-        for kind, lost in batch.gone.items():
-            touched += writer.mark_lost(conn, live.source_id, kind, lost, now)
+        touched = _written(conn, live, batch, now)
         rollups.refresh(conn, touched, now)
         derive.refresh(conn, touched, live.whole, now, first_fill=_is_first_fill(live, scope, stream))
         for target, ids in batch.touched.items():
@@ -179,6 +129,18 @@ def _commit(live: Live, scope: Scope, stream: Stream, batch: Batch, began: datet
         progress.save_parts(conn, live.source_id, stream.name, batch.parts, now)
         if batch.cursor is not None or batch.progress is not None:
             _save_cursor(conn, live, scope, stream, batch, began)
+
+
+def _written(conn: Connection, live: Live, batch: Batch, now: datetime) -> list[writer.Touched]:
+    touched = writer.apply(conn, live.source_id, batch.records, now)
+    for kind, present in batch.present.items():
+        touched += writer.mark_gone(conn, live.source_id, kind, present, now)
+    for kind, lost in batch.gone.items():
+        touched += writer.mark_lost(conn, live.source_id, kind, lost, now)
+    left = [row.after for row in touched if row.table == "project"]
+    unread = [row["native_id"] for row in left if row["archived"] or row["gone_at"] is not None]
+    progress.forget_parts(conn, live.source_id, unread)
+    return touched
 
 
 def _is_first_fill(live: Live, scope: Scope, stream: Stream) -> bool:

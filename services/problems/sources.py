@@ -22,10 +22,15 @@ AT_ONCE = ("unreadable", "bug")
 
 
 def _streams(scene: Scene) -> list[Any]:
+    """The streams of all sources that are configured still: what is no longer read breaks no promise."""
     query = select(state, source.c.name.label("source_name"), source.c.family).join(
         source, source.c.id == state.c.source_id
     )
-    return list(scene.conn.execute(query))
+    return list(scene.conn.execute(query.where(source.c.name.in_(_configured(scene)))))
+
+
+def _configured(scene: Scene) -> list[str]:
+    return [entry.name for entry in scene.config.source]
 
 
 def _overdue(scene: Scene, row: Any) -> bool:
@@ -90,6 +95,7 @@ def source_stale(scene: Scene) -> Judged:
 def part_no_access(scene: Scene) -> Judged:
     """Parts (projects, datasets) that could not be read, while their neighbours could."""
     query = select(part, source.c.name.label("source_name")).join(source, source.c.id == part.c.source_id)
+    query = query.where(source.c.name.in_(_configured(scene)))
     rows = list(scene.conn.execute(query.order_by(part.c.stream, part.c.part)))
     project = schema.project
     paths = select(project.c.source_id, project.c.native_id, project.c.path).where(project.c.path.is_not(None))

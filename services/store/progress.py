@@ -5,7 +5,7 @@ Every function takes the connection of the transaction that it must be part of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +40,12 @@ def save_state(conn: Connection, source_id: int, scope: str, stream: str, values
     """Write what is now known of a stream, `status` among it; what `values` leaves out stays."""
     key = {"source_id": source_id, "scope": scope, "stream": stream}
     upsert(conn, schema.stream_state, [{**key, **values}])
+
+
+def forget_scopes(conn: Connection, source_id: int, present: Collection[str]) -> None:
+    """Let go of what was noted of scopes that are no longer read, for example a region that is no longer configured."""
+    table = schema.stream_state
+    conn.execute(delete(table).where(table.c.source_id == source_id, table.c.scope.not_in(present)))
 
 
 def cursor(conn: Connection, source_id: int, scope: str, stream: str) -> dict[str, Any]:
@@ -150,6 +156,13 @@ def save_parts(conn: Connection, source_id: int, stream: str, parts: Mapping[str
         if reason is not None
     ]
     upsert(conn, table, rows, keep=("since",))
+
+
+def forget_parts(conn: Connection, source_id: int, parts: Collection[str]) -> None:
+    """Let go of what could not be read of parts that are no longer read, for example of a project that is gone."""
+    table = schema.stream_part
+    if parts:
+        conn.execute(delete(table).where(table.c.source_id == source_id, table.c.part.in_(parts)))
 
 
 def count_words(conn: Connection, source_id: int, stream: str, words: Mapping[str, int], now: datetime) -> None:

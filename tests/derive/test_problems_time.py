@@ -221,6 +221,14 @@ def test_each_way_a_source_can_fail_is_a_problem_of_its_own(team: Team, more: di
     assert [row.kind for row in team.problems()] == ([kind] if kind else [])
 
 
+def test_a_source_that_is_no_longer_configured_breaks_no_promise(team: Team):
+    left = team.source("terraform", "states of old")
+    a_stream(team.conn, left, good_at=ago(days=9))
+    progress.save_parts(team.conn, left, "states", {"old": "403: no access"}, NOW)
+    team.sweep()
+    assert not team.problems()
+
+
 def test_a_403_on_one_project_is_told_and_its_neighbours_problems_go_on(team: Team):
     """devlake 8550: one forbidden project killed all."""
     team.arrive(a_project(), a_run("1", "failed"), a_project("12", "acme/secret"))

@@ -14,11 +14,11 @@ from sqlalchemy import Table, func, select
 from emulators.data import Upstreams
 from emulators.http import Controlled, Fault
 from services.config_file import Loaded, parse
+from services.live import Outcome
 from services.secrets import Secrets
 from services.store import schema
 from services.store.database import Store
 from services.sync import Collector
-from services.turns import Outcome
 from tests.emulators.gitlab_builders import TOKEN, serving
 
 WATCHED = ("project", "environment", "run", "step", "version", "deployment", "change", "incident", "schedule",

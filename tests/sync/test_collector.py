@@ -139,6 +139,42 @@ def test_a_429_pauses_the_whole_source_until_it_may_come_back(shop):
     assert shop.controls.calls.total == calls
 
 
+def test_a_pause_that_was_asked_for_lasts_over_a_restart(shop):
+    shop.sweep()
+    shop.fault(path="/merge_requests", status=429, headers=(("retry-after", "300"),), body=b"Retry later")
+    shop.advance(minutes=3)
+    shop.sweep()
+    shop.controls.faults.clear()
+    shop.controls.calls.clear()
+    shop.restart()
+    (worker,) = shop.collector.workers
+    worker.turns(_never())
+    assert shop.controls.calls.total == 0
+    shop.advance(minutes=6)
+    worker.turns(_never())
+    assert shop.controls.calls.total > 0
+
+
+def test_what_could_not_be_read_of_a_project_is_forgotten_with_the_project(shop):
+    shop.upstreams.gitlab.denied[2, "deployments"] = 403
+    shop.sweep()
+    assert [row.part for row in shop.rows(schema.stream_part)] == ["2"]
+    shop.upstreams.gitlab.projects[2]["archived"] = True
+    shop.advance(hours=2)
+    shop.sweep()
+    assert shop.rows(schema.stream_part) == []
+
+
+def test_what_was_noted_of_a_scope_that_is_no_longer_read_is_let_go(shop):
+    shop.sweep()
+    (state, *_) = shop.rows(schema.stream_state)
+    with shop.store.write() as conn:
+        progress.save_state(conn, state.source_id, "a region of old", "pipelines", {"status": "ok"})
+    shop.restart()
+    shop.sweep()
+    assert {row.scope for row in shop.rows(schema.stream_state)} == {"all"}
+
+
 def test_a_word_we_do_not_know_is_unknown_and_is_counted(shop):
     shop.upstreams.gitlab.items(1, "pipelines").append(a_pipeline(78, status="teleported", updated_at=at(1)))
     shop.sweep()
