@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, exists, literal, or_, select
+from sqlalchemy import Connection, Row, Select, Table, exists, literal, or_, select
 
 from services.queries.filters import UNASSIGNED
+from services.queries.keys import among
 from services.queries.threads import Thing
 from services.store import schema
 from services.vocabulary import RunState, rank
@@ -50,14 +51,14 @@ Cells = dict[Place, Cell]
 
 _member = schema.membership
 _MEMBERS = select(_member.c.thing_table, _member.c.thing_id, _member.c.product).where(
-    _member.c.product.in_(bindparam("products", expanding=True)), _member.c.thing_table.in_(MEMBERS)
+    among(_member.c.product, "products"), _member.c.thing_table.in_(MEMBERS)
 )
 
 
 def members(conn: Connection, products: Sequence[str]) -> dict[str, dict[int, list[str]]]:
     """Table -> key -> products, of all things that belong to these products; of *unassigned* those without any."""
     found: dict[str, dict[int, list[str]]] = {table: {} for table in MEMBERS}
-    for table, key, product in conn.execute(_MEMBERS, {"products": list(products)}):
+    for table, key, product in conn.execute(_MEMBERS, {"products": products}).all():
         found[table].setdefault(key, []).append(product)
     if UNASSIGNED in products:
         for name in MEMBERS:
@@ -99,7 +100,7 @@ def by_keys(conn: Connection, query: Select[Any], keys: Iterable[int], **more: A
 def _by_keys(table: Table, names: tuple[str, ...]) -> Select[Any]:
     """Kept, as building a statement costs more than running this one."""
     columns = [table.c[name] for name in names] or list(table.c)
-    return select(*columns).where(table.c.id.in_(bindparam("keys", expanding=True)))
+    return select(*columns).where(among(table.c.id))
 
 
 def lead(candidates: Mapping[Place, Sequence[Cell]]) -> Cells:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Text, and_, bindparam, cast, func, or_, select
+from sqlalchemy import Connection, Text, and_, bindparam, cast, func, or_, select
 
 from services.config import Config
 from services.environments import resolve
@@ -15,6 +15,7 @@ from services.queries import plans
 from services.queries.base import to_millis
 from services.queries.board_cells import Cell, Cells, Place, by_keys, fetch, lead, short
 from services.queries.identity import text_id
+from services.queries.keys import among
 from services.queries.threads import Hop, Thing, made_from
 from services.scene import pick
 from services.store import schema
@@ -42,15 +43,14 @@ def _newest(*states: str) -> Any:
 
 
 # Statements that never change are built once: building one costs more than running it.
-_PROJECTS: BindParameter[Any] = bindparam("projects", expanding=True)
 _PLACES = pick(environment, "project_id", "name", "tier").add_columns(
     _newest().label("newest"), _newest(*_GOOD).label("good")
 )
-_PLACES = _PLACES.where(environment.c.project_id.in_(_PROJECTS), environment.c.gone_at.is_(None))
+_PLACES = _PLACES.where(among(environment.c.project_id, "projects"), environment.c.gone_at.is_(None))
 _HEADS = (
     pick(run, "project_id", *_RUN)
     .join(head, head.c.run_id == run.c.id)
-    .where(head.c.project_id.in_(_PROJECTS), head.c.is_default.is_(True))
+    .where(among(head.c.project_id, "projects"), head.c.is_default.is_(True))
 )
 _TO_DEFAULT = or_(
     change.c.target_branch == project.c.default_branch,
@@ -71,7 +71,7 @@ _BEHIND = (
     )
     .join(project, project.c.id == deployment.c.project_id)
     .outerjoin(run, run.c.id == deployment.c.run_id)
-    .where(deployment.c.id.in_(bindparam("keys", expanding=True)))
+    .where(among(deployment.c.id))
 )  # fmt: skip
 """How many requests were merged to the default branch since a deployment's pipeline began, or since the deployment
 was made where the pipeline is not known: the rule by which services/queries/shipping.py says what is shipped."""
@@ -87,14 +87,14 @@ _STATES = (
         and_(version.c.source_id == workspace.c.source_id, version.c.kind == "state-version",
              version.c.native_id == workspace.c.native_id + "#" + cast(workspace.c.serial, Text)),
     )
-    .where(workspace.c.id.in_(bindparam("keys", expanding=True)))
+    .where(among(workspace.c.id))
 )  # fmt: skip
 
 
 def deployments(conn: Connection, config: Config, projects: Mapping[int, Sequence[str]]) -> dict[Place, list[Any]]:
     """(product, environment) -> (newest deployment, newest good one) of each of its projects there."""
-    rows = [(row, resolve(config, row.name, row.tier).environment)
-            for row in conn.execute(_PLACES, {"projects": sorted(projects)}) if row.newest is not None]  # fmt: skip
+    known = conn.execute(_PLACES, {"projects": sorted(projects)}).all()
+    rows = [(row, resolve(config, row.name, row.tier).environment) for row in known if row.newest is not None]
     wanted = {key for row, name in rows if name is not None for key in (row.newest, row.good) if key}
     held = {row.id: row for row in fetch(conn, deployment, wanted, *_DEPLOYMENT)}
     found: dict[Place, list[Any]] = {}
@@ -108,7 +108,7 @@ def deployments(conn: Connection, config: Config, projects: Mapping[int, Sequenc
 def heads(conn: Connection, projects: Mapping[int, Sequence[str]]) -> dict[str, list[Any]]:
     """Product -> the newest runs of its projects' default branches."""
     found: dict[str, list[Any]] = {}
-    for row in conn.execute(_HEADS, {"projects": sorted(projects)}):
+    for row in conn.execute(_HEADS, {"projects": sorted(projects)}).all():
         for product in projects[row.project_id]:
             found.setdefault(product, []).append(row)
     return found

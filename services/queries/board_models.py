@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, Text, bindparam, func, literal, select, union_all
+from sqlalchemy import Connection, Select, Text, bindparam, func, literal, select, union_all
 
 from services.config import Config, Metric
 from services.queries.base import to_millis
 from services.queries.board_cells import Cell, Cells, Place, fetch, lead
+from services.queries.keys import among
 from services.scene import pick
 from services.series import series_of, version_key
 from services.store import schema
@@ -33,7 +34,6 @@ detail, point, member = schema.model_detail, schema.metric_point, schema.members
 
 
 # Statements that never change are built once: building one costs more than running it.
-_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 
 
 def _names() -> Select[Any]:
@@ -54,16 +54,16 @@ _NEWEST = (
     .order_by(run.c.created_at.desc())
     .limit(RUNS_A_NAME)
 )
-_OWNERS = pick(member, "thing_id", "product").where(member.c.thing_table == "run", member.c.thing_id.in_(_KEYS))
+_OWNERS = pick(member, "thing_id", "product").where(member.c.thing_table == "run", among(member.c.thing_id))
 _MODEL_VERSIONS = (
     pick(detail, "model_id", "version_id")
     .join(version, version.c.id == detail.c.version_id)
-    .where(detail.c.model_id.in_(_KEYS))
+    .where(among(detail.c.model_id))
     .order_by(version.c.created_at, version.c.id)
 )
 _SERVED = pick(version, "native_id", "id").where(
-    version.c.source_id.in_(bindparam("sources", expanding=True)), version.c.kind == "model-version",
-    version.c.native_id.in_(_KEYS),
+    among(version.c.source_id, "sources"), version.c.kind == "model-version",
+    among(version.c.native_id),
 )  # fmt: skip
 _POINTS = (
     pick(point, "metric", "model", "environment", "slice", "version", "at", "value")
@@ -82,7 +82,7 @@ _ENDPOINT = ("id", "source_id", "name", "environment", "traffic", "gone_at", "up
 def training_cells(conn: Connection, products: Sequence[str]) -> Cells:
     """The newest run of each ML pipeline in each environment."""
     found = [row for kind, name in conn.execute(_NAMES).all()
-             for row in conn.execute(_NEWEST, {"kind": kind, "name": name})]  # fmt: skip
+             for row in conn.execute(_NEWEST, {"kind": kind, "name": name}).all()]  # fmt: skip
     owners = _owners(conn, [row.id for row in found])
     newest: dict[tuple[str, str, str], int] = {}
     for row in sorted(found, key=lambda one: (one.created_at or 0, one.id)):
@@ -106,7 +106,7 @@ def _owners(conn: Connection, keys: Sequence[int]) -> dict[int, list[str]]:
     """Run -> the products that it belongs to."""
     owners: dict[int, list[str]] = {}
     for start in range(0, len(keys), 800):
-        for key, product in conn.execute(_OWNERS, {"keys": keys[start : start + 800]}):
+        for key, product in conn.execute(_OWNERS, {"keys": keys[start : start + 800]}).all():
             owners.setdefault(key, []).append(product)
     return owners
 
@@ -119,7 +119,7 @@ def _shas(labels: Mapping[str, Any] | None) -> tuple[str, ...]:
 def model_cells(conn: Connection, owned: Mapping[int, Sequence[str]]) -> Cells:
     """The newest registered version of each model, by the environment of its registry."""
     rows = {row.id: row for row in fetch(conn, model, owned, "id", "name", "environment", "gone_at", "web_url")}
-    pairs = conn.execute(_MODEL_VERSIONS, {"keys": sorted(owned)})
+    pairs = conn.execute(_MODEL_VERSIONS, {"keys": sorted(owned)}).all()
     newest: dict[int, int] = {row.model_id: row.version_id for row in pairs}
     versions = {row.id: row for row in fetch(conn, version, newest.values(), *_VERSION)}
     cells: dict[Place, list[Cell]] = {}
@@ -152,7 +152,7 @@ def endpoint_cells(conn: Connection, owned: Mapping[int, Sequence[str]]) -> Cell
     for start in range(0, len(natives), 500):
         portion = sorted(natives)[start : start + 500]
         served = conn.execute(_SERVED, {"sources": sorted({row.source_id for row in rows}), "keys": portion})
-        keys |= {row.native_id: row.id for row in served}
+        keys |= {row.native_id: row.id for row in served.all()}
     cells: dict[Place, list[Cell]] = {}
     for row in rows:
         cell = _endpoint(row, keys)
@@ -199,7 +199,7 @@ def metric_cells(
 def _newest_points(conn: Connection, metric: Metric, environments: frozenset[str], now: datetime) -> dict[str, Any]:
     since = to_millis(now - METRIC_REACH)
     found: dict[str, Any] = {}
-    for row in conn.execute(_POINTS, {"metric": metric.key, "since": since}):
+    for row in conn.execute(_POINTS, {"metric": metric.key, "since": since}).all():
         if fnmatchcase(row.model, metric.model):
             for environment in [row.environment] if row.environment else environments:
                 found.setdefault(environment, row)

@@ -43,7 +43,7 @@ class Frame:
 def products(conn: Connection, config: Config) -> tuple[str, ...]:
     """Configured products in the file's order, then guessed ones by name; last *unassigned*, never hidden."""
     configured = [product.name for product in config.product]
-    held = {row.product for row in conn.execute(_HELD)}
+    held = {row.product for row in conn.execute(_HELD).all()}
     guessed = sorted(held - set(configured) - {UNASSIGNED})
     return (*configured, *guessed, UNASSIGNED)
 

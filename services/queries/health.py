@@ -99,7 +99,7 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
     that nothing is silently absent.
     """
     known: dict[tuple[str, str, str], list[Any]] = {}
-    for row in conn.execute(_STREAMS):
+    for row in conn.execute(_STREAMS).all():
         known.setdefault((row.name, row.family, row.stream), []).append(row)
     parts, errors, at = _parts(conn), _errors(conn), to_millis(now)
     found = []
@@ -119,7 +119,7 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
 
 def _errors(conn: Connection) -> dict[str, str]:
     """Source -> why the collector cannot connect to it at all."""
-    return {key.removeprefix(_ERROR): value for key, value in conn.execute(_ERRORS)}
+    return {key.removeprefix(_ERROR): value for key, value in conn.execute(_ERRORS).all()}
 
 
 def _disconnected(told: SourceHealth, error: str | None) -> SourceHealth:
@@ -134,7 +134,7 @@ def _parts(conn: Connection) -> dict[tuple[str, str, str], str]:
     """(source, family, stream) -> what of it cannot be read while the rest can."""
     return {
         (name, family, stream): f"{first} cannot be read" if n == 1 else f"{n} parts cannot be read"
-        for name, family, stream, n, first in conn.execute(_PARTS)
+        for name, family, stream, n, first in conn.execute(_PARTS).all()
     }
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, select
 
+from services.queries.keys import among
 from services.store import schema
 
 TABLES = {
@@ -74,7 +75,7 @@ def text_ids(conn: Connection, things: Iterable[tuple[str, int]]) -> Mapping[tup
         keys = sorted(wanted[table_name])
         for start in range(0, len(keys), _PORTION):
             rows = conn.execute(_identities(table_name), {"keys": keys[start : start + _PORTION]})
-            found |= {(table_name, key): text_id(*identity) for key, *identity in rows}
+            found |= {(table_name, key): text_id(*identity) for key, *identity in rows.all()}
     return found
 
 
@@ -85,5 +86,5 @@ def _identities(table_name: str) -> Select[Any]:
     return (
         select(table.c.id, schema.source.c.instance, table.c.kind, table.c.native_id)
         .join(schema.source, schema.source.c.id == table.c.source_id)
-        .where(table.c.id.in_(bindparam("keys", expanding=True)))
+        .where(among(table.c.id))
     )

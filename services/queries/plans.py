@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from services.problems.infrastructure import destroyed, is_moved
 from services.queries import rows as r
 from services.queries.base import iso, to_millis
+from services.queries.keys import among
 from services.store import schema
 from services.vocabulary import WorkspaceState
 
@@ -46,7 +47,7 @@ def checked(conn: Connection, keys: Sequence[int]) -> dict[int, Checked]:
     found: dict[int, Any] = {}
     for start in range(0, len(keys), 500):
         rows = conn.execute(_which(), {"keys": list(keys[start : start + 500])})
-        found |= {row.id: row for row in rows}
+        found |= {row.id: row for row in rows.all()}
     wanted = sorted({key for row in found.values() for key in (row.newest, row.good, row.normal)} - {None})
     plans = {row.id: row._mapping for row in r.by_key(conn, r.identified(plan), plan.c.id, wanted)}
     return {
@@ -63,7 +64,7 @@ def _which() -> Select[Any]:
         _newest().label("newest"),
         _newest(sound).label("good"),
         _newest(sound, plan.c.mode != "refresh-only").label("normal"),
-    ).where(workspace.c.id.in_(bindparam("keys", expanding=True)))
+    ).where(among(workspace.c.id))
 
 
 def _newest(*conditions: Any) -> Any:

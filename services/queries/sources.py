@@ -13,6 +13,7 @@ from services import products as members
 from services.config import Config
 from services.queries.base import Answer, Filters, SourceHealth, View, iso, to_millis
 from services.queries.health import collector, freshness, health, worst_freshness
+from services.queries.keys import among
 from services.store import schema
 
 _ERROR = "source-error:"
@@ -37,7 +38,7 @@ _STREAMS = (
 )
 _HELD = select(_source.c.id, _source.c.name, _source.c.family, _source.c.instance, _source.c.first_contact_at)
 _BUDGETS = select(schema.budget)
-_META = select(schema.meta.c.key, schema.meta.c.value).where(schema.meta.c.key.in_(bindparam("keys", expanding=True)))
+_META = select(schema.meta.c.key, schema.meta.c.value).where(among(schema.meta.c.key))
 _CALLS = select(_calls_made).where(_calls_made.c.minute > bindparam("after"), _calls_made.c.minute <= bindparam("last"))
 _WAITING = select(schema.work.c.source_id, schema.work.c.scope, schema.work.c.stream, func.count()).group_by(
     schema.work.c.source_id, schema.work.c.scope, schema.work.c.stream
@@ -70,8 +71,7 @@ _GUESSED = (
     .limit(MOST_GUESSES)
 )
 _NAMED = {
-    table: select(column.table.c.id, column).where(column.table.c.id.in_(bindparam("keys", expanding=True)))
-    for table, column in _TELLING.items()
+    table: select(column.table.c.id, column).where(among(column.table.c.id)) for table, column in _TELLING.items()
 }
 _PLACES = union_all(
     select(schema.environment.c.name, schema.environment.c.tier, literal("environment"))
@@ -116,14 +116,14 @@ def _meta(conn: Connection, config: Config, rows: Sequence[Any]) -> dict[str, st
     """The collector's configuration, and why it cannot connect to a source."""
     names = {source.name for source in config.source} | {row.name for row in rows}
     keys = ["config_hash", *(f"{_ERROR}{name}" for name in names)]
-    return {row.key: row.value for row in conn.execute(_META, {"keys": keys})}
+    return {row.key: row.value for row in conn.execute(_META, {"keys": keys}).all()}
 
 
 def _sources(
     conn: Connection, config: Config, healths: Sequence[SourceHealth], meta: Mapping[str, str], now: datetime
 ) -> list[dict[str, Any]]:
-    held = {(row.name, row.family): row for row in conn.execute(_HELD)}
-    budgets = {row.source_id: row for row in conn.execute(_BUDGETS)}
+    held = {(row.name, row.family): row for row in conn.execute(_HELD).all()}
+    budgets = {row.source_id: row for row in conn.execute(_BUDGETS).all()}
     calls = _calls(conn, now)
     configured = [(source.name, source.kind) for source in config.source]
     listed = []
@@ -151,14 +151,14 @@ def _calls(conn: Connection, now: datetime) -> dict[int, list[int]]:
     """Source -> calls made in each of the last 60 minutes, the oldest first."""
     last = to_millis(now) // 60_000
     found: dict[int, list[int]] = {}
-    for row in conn.execute(_CALLS, {"after": last - CALLS_MINUTES, "last": last}):
+    for row in conn.execute(_CALLS, {"after": last - CALLS_MINUTES, "last": last}).all():
         minutes = found.setdefault(row.source_id, [0] * CALLS_MINUTES)
         minutes[row.minute - last + CALLS_MINUTES - 1] += row.calls
     return found
 
 
 def _with_work(conn: Connection, rows: Sequence[Any]) -> list[tuple[Any, int]]:
-    left = {(source, scope, stream): n for source, scope, stream, n in conn.execute(_WAITING)}
+    left = {(source, scope, stream): n for source, scope, stream, n in conn.execute(_WAITING).all()}
     return [(row, left.get((row.source_id, row.scope, row.stream), 0)) for row in rows]
 
 
@@ -186,7 +186,7 @@ def _parts(conn: Connection) -> list[dict[str, Any]]:
     return [
         {"source": row.name, "kind": row.family, "stream": row.stream, "part": row.part, "name": row.path or row.part,
          "reason": row.reason, "since": iso(row.since), "tried_at": iso(row.tried_at), "web_url": row.web_url}
-        for row in conn.execute(_PARTS)
+        for row in conn.execute(_PARTS).all()
     ]  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def _unknown_words(conn: Connection) -> list[dict[str, Any]]:
     return [
         {"source": row.name, "stream": row.stream, "word": row.word, "count": row.count,
          "first_seen_at": iso(row.first_seen_at), "last_seen_at": iso(row.last_seen_at)}
-        for row in conn.execute(_WORDS)
+        for row in conn.execute(_WORDS).all()
     ]  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def _rejected(conn: Connection, rows: Sequence[Any]) -> dict[str, Any]:
     """Records that were malformed and kept aside: how many in all, and the newest."""
     recent = [
         {"source": row.name, "stream": row.stream, "what": row.what, "why": row.why, "at": iso(row.at)}
-        for row in conn.execute(_REJECTED)
+        for row in conn.execute(_REJECTED).all()
     ]  # fmt: skip
     return {"total": max(sum(row.rejected or 0 for row in rows), len(recent)), "recent": recent}
 
@@ -211,7 +211,7 @@ def _guesses(conn: Connection, config: Config) -> dict[str, Any]:
     """What was told by naming or labels alone, and the TOML that would make it certain."""
     rows = conn.execute(_GUESSED).all()
     names = _names(conn, rows)
-    seen = [_environment(config, *found) for found in conn.execute(_PLACES)]
+    seen = [_environment(config, *found) for found in conn.execute(_PLACES).all()]
     products_toml, environments_toml = members.suggest_toml(conn, config), places.suggest_toml(conn, config)
     return {
         "products": [
@@ -229,7 +229,7 @@ def _names(conn: Connection, rows: Sequence[Any]) -> Mapping[tuple[str, int], st
     for table, query in _NAMED.items():
         keys = [row.thing_id for row in rows if row.thing_table == table]
         if keys:
-            found |= {(table, key): name for key, name in conn.execute(query, {"keys": keys})}
+            found |= {(table, key): name for key, name in conn.execute(query, {"keys": keys}).all()}
     return found
 
 

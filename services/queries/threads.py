@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, select
 
+from services.queries.keys import among
 from services.scene import pick
 from services.store import schema
 
@@ -52,17 +53,15 @@ def origins(conn: Connection, things: Iterable[Thing]) -> dict[Thing, dict[Thing
 
 _link, _step, _version = schema.link, schema.step, schema.version
 _LINKS = pick(_link, "from_table", "from_id", "to_table", "to_id", "evidence_kind", "evidence").where(
-    _link.c.from_table == bindparam("table"), _link.c.from_id.in_(bindparam("keys", expanding=True)),
+    _link.c.from_table == bindparam("table"), among(_link.c.from_id),
     _link.c.broken.is_(None), _link.c.to_id.is_not(None), _link.c.rule.not_in(_NOT_ORIGINS),
 )  # fmt: skip
-_RUNS = select(_step.c.id, _step.c.run_id).where(
-    _step.c.id.in_(bindparam("keys", expanding=True)), _step.c.run_id.is_not(None)
-)
+_RUNS = select(_step.c.id, _step.c.run_id).where(among(_step.c.id), _step.c.run_id.is_not(None))
 _MADE = (
     select(_link.c.to_id, _version.c.id)
     .join(_version, and_(_link.c.from_table == "version", _version.c.id == _link.c.from_id))
     .where(
-        _link.c.to_table == "version", _link.c.to_id.in_(bindparam("commits", expanding=True)),
+        _link.c.to_table == "version", among(_link.c.to_id, "commits"),
         _version.c.kind == bindparam("kind"),
     )
     .order_by(_version.c.created_at.desc(), _version.c.id.desc())
@@ -76,7 +75,7 @@ def _links(conn: Connection, things: set[Thing]) -> list[tuple[Thing, Thing, Hop
     found = []
     for table, keys in by_table.items():
         for start in range(0, len(keys), _PORTION):
-            rows = conn.execute(_LINKS, {"table": table, "keys": keys[start : start + _PORTION]})
+            rows = conn.execute(_LINKS, {"table": table, "keys": keys[start : start + _PORTION]}).all()
             found += [
                 ((from_table, from_id), (to_table, to_id), Hop(kind, evidence))
                 for from_table, from_id, to_table, to_id, kind, evidence in rows
@@ -90,7 +89,7 @@ def _runs(conn: Connection, things: set[Thing]) -> list[tuple[Thing, Thing, Hop]
     if not keys:
         return []
     said = Hop("identical", "The job is part of this run")
-    return [(("step", key), ("run", run), said) for key, run in conn.execute(_RUNS, {"keys": keys})]
+    return [(("step", key), ("run", run), said) for key, run in conn.execute(_RUNS, {"keys": keys}).all()]
 
 
 def _reach(thing: Thing, edges: Mapping[Thing, Mapping[Thing, Hop]]) -> dict[Thing, Hop]:
@@ -113,6 +112,6 @@ def _reach(thing: Thing, edges: Mapping[Thing, Mapping[Thing, Hop]]) -> dict[Thi
 def made_from(conn: Connection, commits: Iterable[int], kind: str) -> dict[int, list[int]]:
     """Commit's key -> versions of that kind (images, for example) that were made from it."""
     found: dict[int, list[int]] = {}
-    for commit, made in conn.execute(_MADE, {"commits": sorted(set(commits)), "kind": kind}):
+    for commit, made in conn.execute(_MADE, {"commits": sorted(set(commits)), "kind": kind}).all():
         found.setdefault(commit, []).append(made)
     return found

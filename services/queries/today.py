@@ -141,11 +141,11 @@ def _changes(
     start, wanted = to_millis(window.start), filters.page * filters.limit
     occurred = {"start": start, "end": to_millis(window.end)}
     seen_late = occurred | {"first": start - int(LATE_FOR / timedelta(milliseconds=1))}
-    lanes = {row[0]: row[1] for row in conn.execute(asked.occurred_lanes, occurred)}
-    late = {row[0]: row[1] for row in conn.execute(asked.seen_late_lanes, seen_late)}
-    rows = list(conn.execute(asked.occurred, occurred | {"wanted": wanted}))
+    lanes = {row[0]: row[1] for row in conn.execute(asked.occurred_lanes, occurred).all()}
+    late = {row[0]: row[1] for row in conn.execute(asked.seen_late_lanes, seen_late).all()}
+    rows = [*conn.execute(asked.occurred, occurred | {"wanted": wanted}).all()]
     if late:
-        rows += conn.execute(asked.seen_late, seen_late | {"wanted": wanted})
+        rows += conn.execute(asked.seen_late, seen_late | {"wanted": wanted}).all()
         rows.sort(key=lambda row: (-row.at, -row.id))
     both = {lane: lanes.get(lane, 0) + late.get(lane, 0) for lane in sorted(lanes.keys() | late.keys())}
     return rows[filters.offset : wanted], both, sum(n for lane, n in late.items() if filters.kind in (None, lane))
@@ -187,13 +187,13 @@ def _strip(conn: Connection, config: Config, filters: Filters, now: datetime) ->
 
 def _runs_by_day(conn: Connection, first: int) -> dict[tuple[str, int], tuple[int, int]]:
     """(product, day) -> CI runs and how many of them failed."""
-    rows = conn.execute(_RUNS, {"first": first})
+    rows = conn.execute(_RUNS, {"first": first}).all()
     return {(product, day): (int(runs or 0), int(failed or 0)) for day, product, runs, failed in rows}
 
 
 def _episodes(conn: Connection, first: int) -> dict[str, list[tuple[int, int | None, bool]]]:
     """Product -> first day, last day (None while open) and whether red, of every problem open since that day."""
-    rows = conn.execute(_EPISODES, {"since": first * cards.DAY_MS})
+    rows = conn.execute(_EPISODES, {"since": first * cards.DAY_MS}).all()
     found: dict[str, list[tuple[int, int | None, bool]]] = {}
     for product, opened, closed, red in rows:
         last = None if closed is None else closed // cards.DAY_MS
