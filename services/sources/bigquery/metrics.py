@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from services.config import BigQuerySource, Metric
 from services.records import MetricPoint
 from services.redaction import redact_text
 from services.sources import google
-from services.sources.base import AccessDenied, Batch, Meter, Pull, Unreachable, Unreadable
+from services.sources.base import AccessDenied, Batch, Meter, Pull, SourceError, Unreadable
 from services.sources.bigquery.sql import ROWS, BadMetric, Table, build_sql, constant, own_sql, table_of
 
 KEPT = timedelta(days=400)
@@ -73,7 +74,7 @@ class Planned:
 
 
 class TooDear(Exception):
-    """The query would read more than is allowed."""
+    """The query would read more, or takes longer, than is allowed."""
 
 
 def collect(pull: Pull) -> Iterator[Batch]:
@@ -91,6 +92,9 @@ def collect(pull: Pull) -> Iterator[Batch]:
             records, problem = _measure(pull, metric, cursor)
         except (AccessDenied, Unreadable, BadMetric, TooDear) as error:
             problem = redact_text(str(error))
+        except SourceError:
+            yield Batch(cursor={**cursor, "metrics": dict(cursor["metrics"])})  # what was asked may have been billed
+            raise
         yield Batch(records=records, cursor={**cursor, "metrics": dict(cursor["metrics"])}, parts={metric.key: problem})
 
 
@@ -114,8 +118,9 @@ def _measure(pull: Pull, metric: Metric, cursor: dict[str, Any]) -> tuple[tuple[
     if known and planned.modified is not None and planned.modified == known.get("modified"):
         return (), None
     _afford(pull.source, planned, cursor)
+    cursor["bytes"] += planned.bytes  # before it is asked: a query that breaks off is billed as well
     rows, spent = _ask(pull, metric, planned.sql, begin)
-    cursor["bytes"] += spent
+    cursor["bytes"] += spent - planned.bytes
     points = tuple(_point(metric, row) for row in rows[:ROWS])
     newest = max((point.at for point in points), default=None)
     read_to = newest.isoformat() if newest else known.get("read_to")
@@ -194,7 +199,10 @@ def _ask(pull: Pull, metric: Metric, sql: str, begin: datetime) -> tuple[list[An
             )
             rows = list(job.result(retry=None, job_retry=None, timeout=QUERY_SECONDS))
         except FutureTimeout:
-            raise Unreachable(f"{what}: not done within {QUERY_SECONDS:.0f} s") from None
+            with suppress(GoogleAPICallError):
+                job.cancel(retry=None, timeout=pull.client.timeout)
+            mend = "partition the table by its time, or use a longer window"
+            raise TooDear(f"{what} was not done within {QUERY_SECONDS:.0f} s: {mend}") from None
         except GoogleAPICallError as error:
             if "bytesBilledLimitExceeded" in google.reasons(error):
                 cap = _size(pull.source.max_bytes_per_query)

@@ -11,7 +11,7 @@ from emulators.data import BigQueryTable
 from emulators.faults import Fault
 from services.config import BigQuerySource
 from services.records import MetricPoint
-from services.sources.base import AccessDenied, FeatureOff, RateLimited, Unreachable, Unreadable
+from services.sources.base import AccessDenied, FeatureOff, Notes, Pull, RateLimited, Unreachable, Unreadable
 from services.sources.bigquery import SOURCE
 from tests.sources.reading import NOON, a_config, local_google, read
 
@@ -26,6 +26,13 @@ A_METRIC = {"product": "churn", "model": "churn-classifier", "name": "auc", "bet
 def a_row(value: float | None, at: datetime = NOON - timedelta(hours=30), **more) -> dict:
     known = {"at": at, "model": "churn-classifier", "version": 3, "env": "prod", "metric": "auc", "slice": "all"}
     return known | {"value": value} | more
+
+
+def a_pull(client, source) -> Pull:
+    return Pull(
+        client=client, scope=SOURCE.scopes(client, source)[0], source=source, config=configured(), cursor={}, work=(),
+        now=NOON, since=NOON - timedelta(days=120), notes=Notes({}),
+    )  # fmt: skip
 
 
 def configured(*metrics: dict):
@@ -175,6 +182,27 @@ def test_a_limit_that_bigquery_enforces_is_known_by_its_reason(google, bigquery)
     google[1].faults.add(Fault(path="/jobs", method="POST", status=400, body=json.dumps(error).encode(), skip=1))
     found = read(SOURCE, "metrics", *bigquery, config=configured())
     assert "billed more than max_bytes_per_query" in found.parts["churn/churn-classifier/auc"]
+
+
+def test_what_a_query_that_breaks_off_would_read_counts_against_the_day(google, bigquery):
+    fill(google, a_row(0.7))
+    google[1].faults.add(Fault(path="/queries/", method="GET", status=500, body=b"{}"))
+    client, source = bigquery
+    pull = a_pull(client, source)
+    batches = SOURCE.streams[0].collect(pull)
+    assert next(batches).cursor["bytes"] > 0
+    with pytest.raises(Unreachable):
+        next(batches)
+
+
+def test_a_query_that_does_not_end_is_a_part_and_leaves_the_others(google, bigquery, monkeypatch):
+    monkeypatch.setattr("services.sources.bigquery.metrics.QUERY_SECONDS", 0.3)
+    fill(google, a_row(0.7))
+    google[1].faults.add(Fault(path="/jobs", replace=(b'"DONE"', b'"RUNNING"')))
+    found = read(SOURCE, "metrics", *bigquery, config=configured({"name": "a"}, {"name": "b"}))
+    assert all("not done within" in (why or "") for why in found.parts.values()), found.parts
+    assert len(found.parts) == 2
+    assert found.cursor["bytes"] > 0
 
 
 def test_jobs_carry_labels_and_the_cap(google, bigquery):
