@@ -106,9 +106,9 @@ def _log() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(redaction.RedactingFilter())
     logging.basicConfig(
-        level=logging.INFO, handlers=[handler], format="%(levelname)s %(name)s: %(message)s", force=True
+        level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-    for chatty in ("httpx", "urllib3", "alembic", "gql"):
+    for chatty in ("urllib3", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -23,8 +23,8 @@ STREAMS = [
     for source in sources.discover().values()
     for stream in source.streams
 ]
-ONE_THING = {"services/records.py", "services/store/schema.py"}
-"""Lists of declarations, longer than other modules: cut apart they would be harder to read."""
+ONE_THING = {"services/records.py"}
+"""A list of declarations, longer than other modules: cut apart it would be harder to read."""
 
 
 def test_the_import_contracts_hold():
@@ -37,7 +37,7 @@ def test_the_import_contracts_hold():
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_is_short_and_says_in_its_first_line_what_it_is_for(path):
     text = path.read_text()
-    limit = 80 if path.parent.name == "pages" else 330
+    limit = 80 if path.parent.name == "pages" else 300
     assert str(path.relative_to(ROOT)) in ONE_THING or text.count("\n") <= limit
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "no first line that says what it answers"
 
