@@ -2,6 +2,7 @@
 
 The cursor of deployments: {project id: entry of `paging`, with "good": {environment: successes read so far} while the
 history is being filled, and "deep": true once each environment's current and previous success was looked for}.
+That of environments: {project id: ids of its environments}, by which one that is no longer listed is known as gone.
 """
 
 from __future__ import annotations
@@ -119,6 +120,7 @@ def deployment_record(notes: Notes, project: Known, item: Json, tiers: dict[str,
 def environments(pull: Pull) -> Iterator[Batch]:
     """The environments of each project of the work, with the tier that GitLab states."""
     projects = {str(one.id): one for one in known(pull)}
+    cursor = {key: ids for key, ids in pull.cursor.items() if key in projects}
     for key in pull.work:
         project = projects.get(key)
         if project is None:
@@ -130,7 +132,10 @@ def environments(pull: Pull) -> Iterator[Batch]:
             yield Batch(done=(key,), parts={key: error.reason})
             continue
         found = _environments(pull, project, items)
-        yield Batch(tuple(found), done=(key,), parts={key: None})
+        listed = [str(item.get("id")) for item in items]
+        gone = tuple(native_id for native_id in cursor.get(key, ()) if native_id not in listed)
+        cursor = {**cursor, key: listed}
+        yield Batch(tuple(found), cursor, done=(key,), parts={key: None}, gone={"environment": gone} if gone else {})
 
 
 def _environments(pull: Pull, project: Known, items: list[Json]) -> list[Environment]:

@@ -174,16 +174,19 @@ def _listed(pull: Pull, cursor: dict[str, Any], filling: dict[str, Any], opened:
 
 
 def _reread(pull: Pull, opened: dict[str, str]) -> Batch:
-    """The jobs that were not over when they were last seen; one that is gone is let go."""
-    records = []
+    """The jobs that were not over when they were last seen."""
+    records, gone = [], []
     for name in list(opened):
         item = pull.client.get(pull.scope, "customJobs", name, pull.now)
         run = custom_job_of(pull, item) if item else None
         if run is None or run.final:
             del opened[name]
-        if run is not None:
+        if run is None:
+            gone.append(name)
+        else:
             records.append(run)
-    return Batch(records=tuple(records), cursor={**pull.cursor, "open": dict(opened)})
+    left = {"custom-job": tuple(gone)} if gone else {}
+    return Batch(records=tuple(records), cursor={**pull.cursor, "open": dict(opened)}, gone=left)
 
 
 def custom_job_of(pull: Pull, item: Json) -> Run:

@@ -21,20 +21,23 @@ Json = Mapping[str, Any]
 
 
 def collect(pull: Pull) -> Iterator[Batch]:
-    """The detail of each run in `work`; one that is no longer there is done."""
+    """The detail of each run in `work`; one that is no longer there is gone."""
     task_notes = Notes(TASK_STATES)
     for start in range(0, len(pull.work), _CHUNK):
         names = pull.work[start : start + _CHUNK]
         records: list[Run | Step] = []
+        gone: list[str] = []
         for name in names:
             if f"/locations/{pull.scope.key}/" not in name:
                 continue  # another region's: what is not final is asked for in every scope
             item = pull.client.get(pull.scope, "pipelineJobs", name, pull.now)
-            if item is not None:
+            if item is None:
+                gone.append(name)
+            else:
                 records += read_job(pull, item, task_notes)
         pull.notes.unknown_words.update(task_notes.unknown_words)
         task_notes.unknown_words.clear()
-        yield Batch(records=tuple(records), done=names)
+        yield Batch(records=tuple(records), done=names, gone={"pipeline-job": tuple(gone)} if gone else {})
 
 
 def read_job(pull: Pull, item: Json, task_notes: Notes) -> list[Run | Step]:

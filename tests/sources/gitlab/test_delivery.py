@@ -146,6 +146,16 @@ def test_an_environment_keeps_the_tier_that_gitlab_states(gitlab: Local):
     assert (gitlab.rows["environment", "52"].tier, gitlab.rows["environment", "52"].available) == (None, False)
 
 
+def test_an_environment_that_is_no_longer_listed_is_gone(gitlab: Local):
+    gitlab.data.items(1, "environments").append(an_environment(52, "sandbox"))
+    assert not any(batch.gone for batch in gitlab.read("environments", "1").batches)
+    gitlab.data.items(1, "environments").pop()
+    gitlab.data.denied[1, "environments"] = 403
+    assert not any(batch.gone for batch in gitlab.read("environments", "1").batches), "not seen is not gone"
+    del gitlab.data.denied[1, "environments"]
+    assert [batch.gone for batch in gitlab.read("environments", "1").batches] == [{"environment": ("52",)}]
+
+
 def test_a_schedule_tells_its_last_run_its_owner_and_its_next_turn(gitlab: Local):
     gitlab.read("schedules")
     row = gitlab.rows["pipeline-schedule", "30"]

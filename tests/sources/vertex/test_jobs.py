@@ -165,6 +165,7 @@ def test_a_run_that_is_gone_is_done_and_one_of_another_region_is_left_to_it(goog
     names = (f"{PARENT}/pipelineJobs/gone", f"projects/{PROJECT}/locations/us-central1/pipelineJobs/x")
     found = read(SOURCE, "tasks", *vertex, work=names)
     assert (found.records, found.batches[0].done) == ([], names)
+    assert found.batches[0].gone == {"pipeline-job": names[:1]}
     assert google[1].calls.total == 1
 
 
@@ -229,6 +230,16 @@ def test_custom_jobs_are_listed_by_creation_and_open_ones_read_again(google, ver
     assert [(run.title, run.state, run.final) for run in second.of(Run)] == [("2", RunState.FAILED, True)]
     third = read(SOURCE, "custom_jobs", *vertex, cursor=second.cursor, now=NOON + timedelta(minutes=2))
     assert third.records == []
+
+
+def test_a_custom_job_that_was_deleted_before_it_ended_is_gone(google, vertex):
+    job = a_custom_job("2", state=types.JobState.JOB_STATE_RUNNING)
+    put(google[0], "customJobs", job)
+    first = read(SOURCE, "custom_jobs", *vertex)
+    del google[0].vertex.items("customJobs")[job.name]
+    second = read(SOURCE, "custom_jobs", *vertex, cursor=first.cursor, now=NOON + timedelta(minutes=1))
+    assert [batch.gone for batch in second.batches if batch.gone] == [{"custom-job": (job.name,)}]
+    assert second.cursor["open"] == {}
 
 
 def test_a_fill_of_custom_jobs_goes_on_by_its_token_and_starts_again_when_that_ran_out(google, vertex):
