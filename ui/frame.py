@@ -145,10 +145,12 @@ def _source(name: str, kind: str, healths: list[SourceHealth], now: datetime, zo
     worst = min(healths, key=lambda one: ORDER.index(one.status))
     times = [one.as_of for one in healths if one.as_of is not None]
     title = TITLES.get(kind, kind) if name.lower() in (kind, TITLES.get(kind, "").lower()) else name
-    told: list[object] = [sign(worst.status), tag("b", title)]
+    partly = worst.status is Freshness.FRESH and any(one.parts_unread for one in healths)
+    shown = Freshness.NO_ACCESS if partly else worst.status
+    told: list[object] = [sign(shown), tag("b", title)]
     if worst.status is Freshness.FRESH:
         told.append(words.age(max(times), now, zone))
-        noted = next((one for one in healths if one.reason), None)
+        noted = next((one for one in sorted(healths, key=lambda one: -one.parts_unread) if one.reason), None)
         told.append(tag("span", noted.reason, cls="tl-dim") if noted else None)
     else:
         bad = [one for one in healths if one.status is worst.status]
@@ -157,6 +159,4 @@ def _source(name: str, kind: str, healths: list[SourceHealth], now: datetime, zo
         told.append(words.age(worst.as_of, now, zone) if worst.as_of and worst.status is Freshness.STALE else None)
     reasons = "; ".join(f"{one.stream}: {one.reason}" for one in healths if one.reason)
     told_more = reasons or f"{title}: every stream is fresh"
-    return components.link(
-        join(told, Html(" ")), urls.href("sources"), title=told_more, cls=f"tl-src tl-src-{worst.status}"
-    )
+    return components.link(join(told, Html(" ")), urls.href("sources"), title=told_more, cls=f"tl-src tl-src-{shown}")

@@ -34,7 +34,7 @@ def show(answer: Answer) -> None:
     data = answer.data
     sections = [
         _head(data, now, zone),
-        *(_source(one, _of(data["streams"], one), now, zone) for one in data["sources"]),
+        *(_source(one, _of(data["streams"], one), _of(data["parts"], one), now, zone) for one in data["sources"]),
         _parts(data["parts"], now, zone),
         _words(data["unknown_words"], now, zone),
         _rejected(data["rejected"], now, zone),
@@ -46,7 +46,7 @@ def show(answer: Answer) -> None:
 
 def _of(streams: Sequence[Mapping[str, Any]], source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     mine = [one for one in streams if (one["source"], one["kind"]) == (source["name"], source["kind"])]
-    return sorted(mine, key=lambda one: (_WORST.get(one["status"], 0), one["stream"]))
+    return sorted(mine, key=lambda one: (_WORST.get(one.get("status", ""), 0), one["stream"]))
 
 
 def _head(data: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
@@ -65,10 +65,17 @@ def _head(data: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
     return head
 
 
-def _source(one: Mapping[str, Any], streams: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo) -> Html:
+def _source(
+    one: Mapping[str, Any], streams: Sequence[Mapping[str, Any]], unread: Sequence[Mapping[str, Any]],
+    now: datetime, zone: ZoneInfo,
+) -> Html:  # fmt: skip
+    """One source: its status, what it costs, what of it cannot be read and the mend, and its streams."""
     title = join((one["name"], tag("span", TITLES.get(one["kind"], one["kind"]), cls="tl-kind")))
     status = "unreachable" if one["error"] else one["status"]
-    head = tag("div", badge(status, "cannot connect" if one["error"] else None), tag("h2", title),
+    shown = badge(status, "cannot connect" if one["error"] else None)
+    if unread and status == Freshness.FRESH:
+        shown = badge(Freshness.NO_ACCESS, "fresh in part")
+    head = tag("div", shown, tag("h2", title),
                tag("span", one["instance"] or "never reached", cls="tl-dim tl-mono"), cls="tl-sourcehead")  # fmt: skip
     parts: list[Html] = [head]
     if not one["configured"]:
@@ -77,19 +84,25 @@ def _source(one: Mapping[str, Any], streams: Sequence[Mapping[str, Any]], now: d
         parts.append(notice_html("red", one["error"]))
     parts.append(_calls(one["calls"], now, zone))
     if streams:
-        parts.append(_streams(one["name"], streams, now, zone))
-        parts += [_lack(stream) for stream in streams if stream["status"] in ("no-access", "broken")]
+        parts.append(_streams(one["name"], streams, len(unread), now, zone))
+        lacking = {part["stream"] for part in unread}
+        parts += [_unread(part) for part in unread]
+        parts += [_lack(stream) for stream in streams
+                  if stream["status"] in ("no-access", "broken") or stream["stream"] in lacking]  # fmt: skip
     else:
         parts.append(components.empty_html("No stream was read yet; the first fill begins as soon as it can connect."))
     return tag("section", join(parts), cls="tl-source")
 
 
-def _streams(name: str, streams: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo) -> Html:
+def _streams(name: str, streams: Sequence[Mapping[str, Any]], unread: int, now: datetime, zone: ZoneInfo) -> Html:
     """The table of streams; folded away where every one is fresh and filled."""
     listed = table(streams, _columns(now, zone), f"Streams of {name}")
     if any(one["status"] not in _GOOD or (one["fill_progress"] or 0) < 1 for one in streams):
         return listed
-    return tag("details", tag("summary", f"{words.count(len(streams), 'stream')}, all fresh"), listed, cls="tl-more")
+    said = f"{words.count(len(streams), 'stream')}, all fresh" + (
+        f" but {words.count(unread, 'part')}" if unread else ""
+    )
+    return tag("details", tag("summary", said), listed, cls="tl-more")
 
 
 def _calls(calls: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
@@ -165,6 +178,12 @@ def _wrong(row: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
     return join(parts, " · ")
 
 
+def _unread(part: Mapping[str, Any]) -> Html:
+    """A part that is refused while its neighbours are read: which, of what, and why."""
+    said = (tag("b", part["name"]), " ", part["stream"].replace("_", " "), " cannot be read: ", part["reason"], " ")
+    return tag("div", tag("span", sign(Freshness.NO_ACCESS), *said, source_link(part["web_url"])), cls="tl-lack")
+
+
 def _lack(stream: Mapping[str, Any]) -> Html:
     """What a stream needs, and the step that grants it, ready to be copied."""
     if not (stream["needs"] or stream["grant"]):
@@ -173,7 +192,13 @@ def _lack(stream: Mapping[str, Any]) -> Html:
     name = tag("b", stream["stream"].replace("_", " "))
     return tag(
         "div",
-        tag("span", sign(stream["status"]), name, " needs ", stream["needs"] or "–"),
+        tag(
+            "span",
+            sign(Freshness.NO_ACCESS if stream["status"] == Freshness.FRESH else stream["status"]),
+            name,
+            " needs ",
+            stream["needs"] or "–",
+        ),
         tag("code", grant) if grant else None,
         copy_button(grant, "copy the step") if grant else None,
         cls="tl-lack",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ import streamlit as st
 
 from services.queries.base import Answer
 from services.queries.filters import UNASSIGNED
+from services.queries.scores import WHOLE
 from services.vocabulary import Freshness
 from ui import components, lanes, runtime, turn, urls, words
 from ui.components import Column, heading, link, source_link
@@ -86,43 +88,68 @@ def _truth(answer: Answer) -> Html:
 def _trust(answer: Answer) -> str:
     names = {one.name for one in answer.sources}
     bad = sorted({one.name for one in answer.sources if one.status is not Freshness.FRESH})
+    unread = answer.data["counts"]["parts_unread"]
+    parts = f"; {words.count(unread, 'part')} cannot be read" if unread else ""
     if not bad:
-        return "all sources fresh" if names else "no source was read yet"
+        return f"all sources fresh{parts}" if names else "no source was read yet"
     if len(bad) == len(names):
-        return "no source is wholly fresh"
+        return f"no source is wholly fresh{parts}"
     if len(bad) > 3:
-        return f"{len(bad)} of {len(names)} sources not fresh"
-    return f"all sources fresh but {', '.join(bad)}"
+        return f"{len(bad)} of {len(names)} sources not fresh{parts}"
+    return f"all sources fresh but {', '.join(bad)}{parts}"
 
 
 def _needs(data: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
     problems: Sequence[Mapping[str, Any]] = data["needs_somebody"]
     total = data["counts"]["red"] + data["counts"]["amber"]
-    head = heading("Needs somebody", components.counted(len(problems), total, "open"))
+    grouped: dict[object, list[Mapping[str, Any]]] = {}
+    for one in problems:
+        grouped.setdefault(one["series"] or one["id"], []).append(one)
+    on = f" on {words.count(len(grouped), 'card')}" if len(grouped) < len(problems) else ""
+    head = heading("Needs somebody", components.counted(len(problems), total, "open"), on)
     if not problems:
         said = "Nothing is failing, late, waiting or drifted, as far as the sources could be read."
         return join((head, components.empty_html(said)))
-    first = [_card(one, now, zone) for one in problems[:CARDS]]
-    rest = [_card(one, now, zone) for one in problems[CARDS:]]
+    drawn = [_card(group, now, zone) for group in grouped.values()]
+    first, rest = drawn[:CARDS], drawn[CARDS:]
     more = tag("details", tag("summary", f"{len(rest)} more"), join(rest), cls="tl-more") if rest else None
     return tag("div", head, join(first), more, cls="tl-cards")
 
 
-def _card(one: Mapping[str, Any], now: datetime, zone: ZoneInfo) -> Html:
-    """One problem: its sentence, since when, where, and the ways to it."""
-    tone = "red" if one["severity"] == "red" else "amber"
-    tags: list[object] = [lanes.icon(one["lane"])]
-    tags.append(join([part for part in (one["product"] or UNASSIGNED, one["environment"]) if part], " · "))
-    since = join(("since ", words.age(one["since"], now, zone, " ago")))
-    day = f"day {one['day']}" if one["day"] > 1 else None
-    new = tag("span", "new", cls="tl-new", title="Opened within this window") if one["new"] else None
-    opened = urls.href(path_of(one["view"]), selected=one["subject"])
+def _card(group: Sequence[Mapping[str, Any]], now: datetime, zone: ZoneInfo) -> Html:
+    """One problem, or one metric whose slices are bad: the card is of the whole where that is bad too."""
+    one = min(group, key=lambda one: one["slice"] not in WHOLE)
+    slices = [other["slice"] for other in group if other is not one]
+    oldest = min(other["since"] for other in group)
+    return _drawn_card(
+        *(one[name] for name in _CARD), all(other["new"] for other in group), max(other["day"] for other in group),
+        ", ".join(slices), words.age(oldest, now, zone, " ago"), urls.kept(),
+    )  # fmt: skip
+
+
+_CARD = (
+    "severity", "lane", "product", "environment", "view", "subject", "status", "title", "reason", "web_url",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=2048)
+def _drawn_card(
+    severity: str, lane: str, product: str | None, environment: str | None, view: str, subject: str | None,
+    status: str, title: str, reason: str | None, web_url: str | None, new: bool, day: int, slices: str, ago: Html,
+    kept: object,
+) -> Html:  # fmt: skip
+    """A problem's sentence, since when, where, and the ways to it; drawn anew only where something of it moved."""
+    tone = "red" if severity == "red" else "amber"
+    where = join([part for part in (product or UNASSIGNED, environment) if part], " · ")
+    mark = tag("span", "new", cls="tl-new", title="Opened within this window") if new else None
+    opened = urls.href(path_of(view), selected=subject)
     return tag(
         "article",
-        tag("div", badge(one["status"], tone=tone), link(one["title"], opened, cls="tl-title"), cls="tl-line"),
-        tag("div", one["reason"], cls="tl-why") if one["reason"] not in (None, one["status"]) else None,
-        tag("div", tag("span", *tags), tag("span", since), tag("span", day) if day else None, new,
-            source_link(one["web_url"]), cls="tl-meta"),
+        tag("div", badge(status, tone=tone), link(title, opened, cls="tl-title"), cls="tl-line"),
+        tag("div", reason, cls="tl-why") if reason not in (None, status) else None,
+        tag("div", "also bad for ", slices, cls="tl-why") if slices else None,
+        tag("div", tag("span", lanes.icon(lane), where), tag("span", "since ", ago),
+            tag("span", f"day {day}") if day > 1 else None, mark, source_link(web_url), cls="tl-meta"),
         cls=f"tl-card tl-c-{tone}",
     )  # fmt: skip
 
@@ -144,7 +171,7 @@ def _changed(answer: Answer, now: datetime, zone: ZoneInfo) -> Html:
         if day and day != last:
             lines.append(tag("li", tag("h3", f"{day:%A} {day.day} {day:%B}"), cls="tl-day"))
             last = day
-        lines.append(_line(one, at, zone))
+        lines.append(_line(one, zone))
     return join(
         (head, chips, tag("ol", join(lines), cls="tl-feed"), components.pager(data["page"], data["limit"], total))
     )
@@ -155,17 +182,32 @@ def _quiet(answer: Answer) -> str:
     return f"Nothing changed {why}. A longer window may hold more."
 
 
-def _line(one: Mapping[str, Any], at: datetime | None, zone: ZoneInfo) -> Html:
-    where = join([part for part in (one["product"], one["environment"]) if part], " · ")
+_LINE = ("at", "lane", "state", "title", "product", "environment", "subject", "view", "seen_late", "web_url")
+
+
+def _line(one: Mapping[str, Any], zone: ZoneInfo) -> Html:
+    return _drawn_line(*(one[name] for name in _LINE), zone, urls.kept())
+
+
+@lru_cache(maxsize=4096)
+def _drawn_line(
+    at: str | None, lane: str, state: str | None, title: str, product: str | None, environment: str | None,
+    subject: str | None, view: str, seen_late: bool, web_url: str | None, zone: ZoneInfo, kept: object,
+) -> Html:  # fmt: skip
+    """What happened, as one line; it never changes any more, and so is drawn once."""
+    when = words.to_time(at)
+    clock = None
+    if when:
+        clock = tag("time", f"{when.astimezone(zone):%H:%M}", datetime=at, title=words.exact(when, zone))
+    where = join([part for part in (product, environment) if part], " · ")
     late = tag("span", "seen late", cls="tl-new", title="It occurred before this window; we saw it only within it")
-    said: object = one["title"]
-    if one["subject"]:
-        said = link(said, urls.href(path_of(one["view"]), selected=one["subject"]), cls="tl-title")
-    clock = tag("time", f"{at.astimezone(zone):%H:%M}", datetime=one["at"], title=words.exact(at, zone)) if at else None
+    said: object = title
+    if subject:
+        said = link(said, urls.href(path_of(view), selected=subject), cls="tl-title")
     return tag(
-        "li", clock, lanes.icon(one["lane"]), sign(one["state"]) if one["state"] else tag("i", cls="tl-gap"),
-        tag("span", said, " ", late if one["seen_late"] else None, tag("span", where, cls="tl-dim tl-where"),
-            source_link(one["web_url"], "")),
+        "li", clock, lanes.icon(lane), sign(state) if state else tag("i", cls="tl-gap"),
+        tag("span", said, " ", late if seen_late else None, tag("span", where, cls="tl-dim tl-where"),
+            source_link(web_url, "")),
     )  # fmt: skip
 
 
@@ -206,14 +248,18 @@ def _strip(products: Iterable[Mapping[str, Any]]) -> Html:
 
 
 def _day(mark: Mapping[str, Any]) -> Html:
-    at = date.fromisoformat(mark["day"])
-    if mark["runs"] is None:
+    return _drawn_day(*(mark[name] for name in ("day", "state", "runs", "failed", "red", "amber")))
+
+
+@lru_cache(maxsize=2048)
+def _drawn_day(day: str, state: str, runs: int | None, failed: int | None, red: int, amber: int) -> Html:
+    at = date.fromisoformat(day)
+    if runs is None:
         ran = "before the history that was read"
     else:
-        ran = f"{mark['failed']} of {words.count(mark['runs'], 'CI run')} failed" if mark["runs"] else "no CI run"
+        ran = f"{failed} of {words.count(runs, 'CI run')} failed" if runs else "no CI run"
     told = [f"{at:%a} {at.day} {at:%b}: {ran}"]
-    told += [f"{words.count(mark[word], f'{word} problem')} open" for word in ("red", "amber") if mark[word]]
-    state = mark["state"]
+    told += [f"{words.count(n, f'{word} problem')} open" for word, n in (("red", red), ("amber", amber)) if n]
     shape = tag("i", cls="tl-i tl-disc tl-c-grey", aria_hidden="true") if state == "none" else sign(state)
     said = tag("span", state, cls="tl-hidden")
     return tag("span", shape, said, title=" · ".join(told), cls=f"tl-mark tl-mark-{state}")

@@ -32,6 +32,12 @@ def href(to: str | None = None, /, **parameters: object) -> str:
     return f"{start}?{query}" if query or to is None else str(start)
 
 
+def kept() -> tuple[tuple[str, str], ...]:
+    """What of the address goes along with every link to another page."""
+    here = turn.parameters()
+    return tuple((name, here[name]) for name in KEPT if name in here)
+
+
 _quoted = lru_cache(maxsize=8192)(quote_plus)
 
 

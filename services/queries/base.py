@@ -56,6 +56,8 @@ class SourceHealth:
     as_of: datetime | None
     reason: str | None = None
     mend: str | None = None
+    parts_unread: int = 0
+    """Parts of it, such as projects, that cannot be read while the others can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,11 @@ def subjects(conn: Connection, rows: Iterable[Any]) -> Mapping[tuple[str, int], 
 
 
 def problem_card(row: Any, ids: Mapping[tuple[str, int], str], now: datetime, start: datetime) -> dict[str, Any]:
-    """A problem as JSON; `day` counts the days it is open from 1; `new` is true where it opened in the window."""
+    """A problem as JSON; `day` counts the days it is open from 1; `new` is true where it opened in the window.
+
+    `series` is the same for all slices of one metric of a model in an environment, and `slice` is which of them.
+    """
+    facts = row.facts if row.kind == "metric-bad" and row.facts else {}
     subject = ids.get((row.subject_table, row.subject_id))
     return {
         "id": row.id, "kind": row.kind, "severity": row.severity, "state": row.state,
@@ -83,6 +87,8 @@ def problem_card(row: Any, ids: Mapping[tuple[str, int], str], now: datetime, st
         "place": row.place or None, "since": iso(row.opened_at), "seen_at": iso(row.seen_at),
         "updated_at": iso(row.updated_at), "first_bad": row.first_bad, "last_good": row.last_good,
         "day": max(0, to_millis(now) - row.opened_at) // DAY_MS + 1, "new": row.opened_at >= to_millis(start),
+        "series": f"{facts['metric']} {facts['model']} {row.environment or ''}" if facts else None,
+        "slice": facts.get("slice"),
         "subject": subject, "view": view_of(row.subject_table, row.lane, subject), "web_url": row.web_url,
     }  # fmt: skip
 

@@ -113,7 +113,9 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
             told = _told(source.name, source.kind, stream, [row for row in rows if row.status != "off"], at)
             told = _disconnected(told, errors.get(source.name))
             missing = parts.get((source.name, source.kind, stream))
-            found.append(replace(told, reason=told.reason or missing) if missing else told)
+            if missing:
+                told = replace(told, reason=told.reason or missing[1], parts_unread=missing[0])
+            found.append(told)
     return tuple(found)
 
 
@@ -130,10 +132,10 @@ def _disconnected(told: SourceHealth, error: str | None) -> SourceHealth:
     return replace(told, status=status, reason=error)
 
 
-def _parts(conn: Connection) -> dict[tuple[str, str, str], str]:
-    """(source, family, stream) -> what of it cannot be read while the rest can."""
+def _parts(conn: Connection) -> dict[tuple[str, str, str], tuple[int, str]]:
+    """(source, family, stream) -> how much of it cannot be read while the rest can, in a number and in words."""
     return {
-        (name, family, stream): f"{first} cannot be read" if n == 1 else f"{n} parts cannot be read"
+        (name, family, stream): (n, f"{first} cannot be read" if n == 1 else f"{n} parts cannot be read")
         for name, family, stream, n, first in conn.execute(_PARTS).all()
     }
 

@@ -71,7 +71,12 @@ def _statements(filters: Filters) -> _Statements:
         .limit(bindparam("wanted", type_=Integer)),
         select(event.c.lane, func.count()).group_by(event.c.lane),
     )
-    opened = pick(problem, *_PROBLEM).where(problem.c.closed_at.is_(None), *cards.narrowed(problem, filters))
+    of_metrics = case((problem.c.kind == "metric-bad", problem.c.facts)).label("facts")
+    opened = (
+        pick(problem, *_PROBLEM)
+        .add_columns(of_metrics)
+        .where(problem.c.closed_at.is_(None), *cards.narrowed(problem, filters))
+    )
     return _Statements(
         opened, newest.where(occurred), lanes.where(occurred), newest.where(seen_late), lanes.where(seen_late)
     )
@@ -98,7 +103,10 @@ def ask(conn: Connection, config: Config, filters: Filters, now: datetime) -> An
             "changed": [cards.event_line(row, ids, window.start) for row in changed],
             "strip": _strip(conn, config, filters, now),
             "counts": _counts(opened, window, total, late)
-            | {"not_fresh": len({one.name for one in healths if one.status is not Freshness.FRESH})},
+            | {
+                "not_fresh": len({one.name for one in healths if one.status is not Freshness.FRESH}),
+                "parts_unread": sum(one.parts_unread for one in healths),
+            },
         },
         as_of=now, window=window, sources=healths, shown=len(changed) if cut else None, of=total if cut else None,
     )  # fmt: skip

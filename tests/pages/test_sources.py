@@ -24,6 +24,25 @@ def test_a_refused_stream_shows_the_need_and_a_step_to_copy(store, visit):
     assert 'data-copy="glab api &quot;groups/1/members&quot; --method POST"' in page
 
 
+def test_a_project_that_is_refused_stands_open_with_its_mend_while_its_neighbours_are_fresh(store, visit):
+    with store.write() as conn:
+        key = a_source(conn)
+        a_stream(conn, key, needs="Reporter in the group", grant="glab api groups/1")
+        part = {"source_id": key, "stream": "pipelines", "part": "41120", "reason": "GitLab refuses it (403)",
+                "since": to_millis(ago(hours=1)), "tried_at": to_millis(NOW)}  # fmt: skip
+        conn.execute(insert_for(conn, schema.stream_part), [part])
+    section = shown(visit("sources")).partition('<section class="tl-source">')[2].partition("</section>")[0]
+    open_part = section.partition("<details")[0] + section.partition("</details>")[2]
+    for said in (
+        "fresh in part",
+        "<b>41120</b> pipelines cannot be read: GitLab refuses it (403)",
+        "needs Reporter in",
+    ):
+        assert said in open_part
+    assert 'data-copy="glab api groups/1"' in open_part
+    assert "1 stream, all fresh but 1 part" in section
+
+
 def test_a_fill_shows_its_progress(store, visit):
     with store.write() as conn:
         a_stream(conn, a_source(conn), fill_progress=0.4, filled_at=None)

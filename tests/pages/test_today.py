@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.builders import a_heartbeat, a_problem, a_project, a_run, a_source, a_stream, ago, an_event, put
+from services.store import schema
+from services.store.upsert import insert_for
+from services.timestamps import to_millis
+from tests.builders import NOW, a_heartbeat, a_problem, a_project, a_run, a_source, a_stream, ago, an_event, put
 from tests.pages.conftest import shown
 
 
@@ -95,6 +98,41 @@ def test_a_source_that_refuses_us_is_no_access_on_screen(store, visit):
     with store.write() as conn:
         a_stream(conn, a_source(conn), status="no-access", good_at=None, error="403")
     assert "pipelines no access" in shown(visit())
+
+
+def test_parts_that_cannot_be_read_are_told_beside_sources_that_are_fresh(store, fresh, visit):
+    with store.write() as conn:
+        parts = [{"source_id": fresh, "stream": "pipelines", "part": part, "reason": "refused (403)",
+                  "since": to_millis(NOW), "tried_at": to_millis(NOW)} for part in ("1", "2")]  # fmt: skip
+        conn.execute(insert_for(conn, schema.stream_part), parts)
+    page = shown(visit())
+    assert "all sources fresh; 2 parts cannot be read" in page
+    health = page.partition('class="tl-health"')[2].partition("</nav>")[0]
+    assert "tl-src-no-access" in health
+    assert "tl-i tl-bar tl-c-outline" in health
+    assert "2 parts cannot be read" in health
+
+
+def test_the_slices_of_one_metric_share_a_card_and_are_all_counted(store, fresh, visit):
+    def bad(number: int, of: str, model: str = "churn") -> None:
+        a_problem(conn, kind="metric-bad", subject_table="metric_point", subject_id=number, place=str(number),
+                  environment="prod", lane="metrics", title=f"{model} prod: auc for {of}", opened_at=ago(hours=number),
+                  facts={"metric": f"p/{model}/auc", "model": model, "slice": of})  # fmt: skip
+
+    with store.write() as conn:
+        bad(1, "segment=<b>")
+        bad(2, "all")
+        bad(30, "segment=consumer")
+        bad(3, "all", "fraud")
+    page = shown(visit())
+    assert "4 need somebody" in page
+    assert "4 open" in page
+    assert "on 2 cards" in page
+    assert page.count("<article") == 2
+    card = page.partition("churn prod: auc for all")[2].partition("</article>")[0]
+    assert "also bad for segment=&lt;b&gt;, segment=consumer" in card
+    assert "30 h ago" in card
+    assert "day 2" in card
 
 
 def test_filters_in_the_link_narrow_the_page(store, fresh, visit):
