@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select, update
 
-from services.store import schema
+from services.store import schema, shapes
 from services.store.upsert import insert_for, upsert
 from services.timestamps import to_millis
 
@@ -168,7 +168,7 @@ def forget_parts(conn: Connection, source_id: int, parts: Collection[str]) -> No
 def count_words(conn: Connection, source_id: int, stream: str, words: Mapping[str, int], now: datetime) -> None:
     """Add to the counts of words that we do not know."""
     table, at = schema.unknown_word, to_millis(now)
-    for word, count in words.items():
+    for word, count in ((shapes.text(word), count) for word, count in words.items()):
         statement = insert_for(conn, table).values(
             source_id=source_id, stream=stream, word=word, count=count, first_seen_at=at, last_seen_at=at
         )
@@ -185,9 +185,15 @@ def keep_rejected(
 ) -> None:
     """Keep aside what could not be read as a record: its id and why, never its content."""
     rows = [
-        {"source_id": source_id, "stream": stream, "what": what[:200], "why": why[:300], "at": to_millis(now)}
+        {
+            "source_id": source_id,
+            "stream": stream,
+            "what": shapes.text(what[:200]),
+            "why": shapes.text(why[:300]),
+            "at": to_millis(now),
+        }
         for what, why in rejected
-    ]
+    ]  # fmt: skip
     if rows:
         conn.execute(schema.rejected.insert(), rows)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Boolean, Table, Text
 
 from services import records
 from services.records import Ref
@@ -61,6 +61,8 @@ KINDS: dict[str, Table] = {
 KEPT = frozenset({"id", "source_id", "kind", "native_id", "observed_at", "first_seen_at", "gone_at"})
 """Columns that say who a row is and when we saw it; the others are its content."""
 
+_TOO_LARGE = 1 << 63
+"""No integer column holds it."""
 _NOT_DIRECT = frozenset({"native_id", "kind", "detail"})
 
 
@@ -72,6 +74,8 @@ class Field:
     column: str
     target: str | None
     document: bool
+    holds: type
+    """str, float (any number) or bool: what the column can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ def _shape(kind: type, table: Table) -> Shape:
         name = field.name if field.name in table.c else f"{field.name}_id"
         column = table.c[name]
         target = column.info.get("target")
-        found.append(Field(field.name, name, target, isinstance(column.type, type(schema.Document))))
+        holds = str if isinstance(column.type, Text) else bool if isinstance(column.type, Boolean) else float
+        found.append(Field(field.name, name, target, isinstance(column.type, type(schema.Document)), holds))
     return Shape(table, tuple(found))
 
 
@@ -122,7 +127,7 @@ def content(record: Any, resolve: Resolve) -> dict[str, Any]:
         elif field.target is not None:
             row[field.column] = resolve(field.target, value)
         else:
-            row[field.column] = plain(value) if field.document else scalar(value)
+            row[field.column] = plain(value) if field.document else fitting(scalar(value), field.holds)
     return row
 
 
@@ -142,6 +147,16 @@ def scalar(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def fitting(value: Any, holds: type) -> Any:
+    """The value where the column can hold it; None where an upstream sent another kind, for a row is worth more."""
+    if holds is str:
+        return value if isinstance(value, str) else str(value) if isinstance(value, (int, float)) else None
+    if holds is bool:
+        return value if isinstance(value, bool) else None
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if number and abs(value) < _TOO_LARGE else None
 
 
 def plain(value: Any) -> Any:
