@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -75,18 +76,29 @@ def _cell(cell: Mapping[str, Any], column: str, at: str, now: datetime, zone: Zo
     tone = ("red" if problem["severity"] == "red" else "amber") if problem else look(state).tone
     edge = cell["edge"]["evidence_kind"] if cell["edge"] else None
     stale = cell["freshness"] == "stale" and cell["of"]
+    return _drawn(
+        column, at, state, tone, cell["version"], _beneath(cell, state, now, zone), _told(cell, state),
+        " ".join(cell["thread"]) or None, bool(stale), cell["view"], cell["subject"], edge, urls.kept(),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _drawn(
+    column: str, at: str, state: str, tone: str, version: str | None, beneath: Html, told: str, thread: str | None,
+    stale: bool, view: str | None, subject: str | None, edge: str | None, kept: object,
+) -> Html:  # fmt: skip
+    """A cell, drawn anew only where something of it moved."""
     top: list[object] = [sign(state if state in LOOKS else None, tone)]
-    top.append(tag("b", cell["version"]) if cell["version"] else tag("span", _word(state, column)))
-    beneath = _beneath(cell, state, now, zone)
+    top.append(tag("b", version) if version else tag("span", _word(state, column)))
     inner = join((tag("span", *top, cls=f"tl-c-{tone} tl-top"), tag("span", beneath, cls="tl-under")))
     attributes = {
-        "cls": f"tl-cell tl-t-{tone}{' tl-stale' if stale else ''}",
-        "title": _told(cell, state), "data_thread": " ".join(cell["thread"]) or None, "data_at": at,
+        "cls": f"tl-cell tl-t-{tone}{' tl-stale' if stale else ''}", "title": told, "data_thread": thread,
+        "data_at": at,
     }  # fmt: skip
-    if cell["view"] is None:
+    if view is None:
         body = tag("span", inner, tabindex="0", **attributes)
     else:
-        body = link(inner, urls.href(path_of(cell["view"]), selected=cell["subject"], page=None), **attributes)
+        body = link(inner, urls.href(path_of(view), selected=subject, page=None), **attributes)
     return tag("td", body, cls=f"tl-e-{_EDGES[edge]}" if edge else None)
 
 
