@@ -20,6 +20,7 @@ HEARTBEAT_LIMIT = timedelta(seconds=60)
 DEFAULT_PROMISE_MS = 5 * 60 * 1000
 ORDER = (Freshness.BROKEN, Freshness.NO_ACCESS, Freshness.STALE, Freshness.NEVER, Freshness.FRESH)
 """Worst first."""
+_RANK = {word: place for place, word in enumerate(ORDER)}
 
 # Statements that never change are built once: building one costs more than running it.
 _source, _part, _project = schema.source, schema.stream_part, schema.project
@@ -108,9 +109,10 @@ def health(conn: Connection, config: Config, now: datetime, needs: tuple[str, ..
         wanted = {need.partition(".")[2] for need in needs if need.partition(".")[0] == source.kind}
         for stream in sorted(wanted if needs else streams) or ([] if needs else ["*"]):
             rows = known.get((source.name, source.kind, stream), [])
-            if rows and all(row.status == "off" for row in rows):
+            running = [row for row in rows if row.status != "off"]
+            if rows and not running:
                 continue
-            told = _told(source.name, source.kind, stream, [row for row in rows if row.status != "off"], at)
+            told = _told(source.name, source.kind, stream, running, at)
             told = _disconnected(told, errors.get(source.name))
             missing = parts.get((source.name, source.kind, stream))
             if missing:
@@ -143,9 +145,13 @@ def _parts(conn: Connection) -> dict[tuple[str, str, str], tuple[int, str]]:
 def _told(name: str, kind: str, stream: str, rows: list[Any], now: int) -> SourceHealth:
     if not rows:
         return SourceHealth(name, kind, stream, Freshness.NEVER, None, "not read yet")
-    judged = [(freshness(row, now), row) for row in rows]
-    status, worst = min(judged, key=lambda one: (ORDER.index(one[0]), one[1].good_at or 0))
-    as_of = None if worst.good_at is None else from_millis(min(row.good_at for row in rows if row.good_at is not None))
+    worst, status, times = rows[0], freshness(rows[0], now), [rows[0].good_at]
+    for row in rows[1:]:
+        found = freshness(row, now)
+        times.append(row.good_at)
+        if (_RANK[found], row.good_at or 0) < (_RANK[status], worst.good_at or 0):
+            worst, status = row, found
+    as_of = None if worst.good_at is None else from_millis(min(at for at in times if at is not None))
     return SourceHealth(name, kind, stream, status, as_of, _reason(worst), worst.mend)
 
 
@@ -163,4 +169,4 @@ def _reason(row: Any) -> str | None:
 
 def worst_freshness(healths: Iterable[SourceHealth]) -> Freshness | None:
     """The one word for many streams; None where there are none."""
-    return min((one.status for one in healths), key=ORDER.index, default=None)
+    return min((one.status for one in healths), key=_RANK.__getitem__, default=None)

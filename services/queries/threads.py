@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, select
+from sqlalchemy import Connection, Select, and_, bindparam, select, union_all
 
 from services.queries.keys import among
 from services.scene import pick
@@ -18,7 +18,6 @@ STRENGTH = {"declared": 0, "identical": 1, "inferred": 2}
 """The kinds of evidence, strongest first."""
 ROUNDS = 5
 MOST_THINGS = 5000
-_PORTION = 400
 _NOT_ORIGINS = ("run-schedule", "change-pipeline", "change-head-commit")
 """Rules that tell something else than what a thing was made from."""
 
@@ -52,10 +51,20 @@ def origins(conn: Connection, things: Iterable[Thing]) -> dict[Thing, dict[Thing
 
 
 _link, _step, _version = schema.link, schema.step, schema.version
-_LINKS = pick(_link, "from_table", "from_id", "to_table", "to_id", "evidence_kind", "evidence").where(
-    _link.c.from_table == bindparam("table"), among(_link.c.from_id),
-    _link.c.broken.is_(None), _link.c.to_id.is_not(None), _link.c.rule.not_in(_NOT_ORIGINS),
-)  # fmt: skip
+_THINGS = {name for name, table in schema.METADATA.tables.items() if {"kind", "native_id"} <= set(table.c.keys())}
+_FROM = sorted(_THINGS | {"metric_point"})
+"""Tables whose rows can be linked to what they were made from."""
+
+
+def _from(table: str) -> Select[Any]:
+    """The links of a table's rows by their keys, which are given under the table's name."""
+    return pick(_link, "from_table", "from_id", "to_table", "to_id", "evidence_kind", "evidence").where(
+        _link.c.from_table == table, among(_link.c.from_id, table),
+        _link.c.broken.is_(None), _link.c.to_id.is_not(None), _link.c.rule.not_in(_NOT_ORIGINS),
+    )  # fmt: skip
+
+
+_LINKS = union_all(*map(_from, _FROM))
 _RUNS = select(_step.c.id, _step.c.run_id).where(among(_step.c.id), _step.c.run_id.is_not(None))
 _MADE = (
     select(_link.c.to_id, _version.c.id)
@@ -69,19 +78,15 @@ _MADE = (
 
 
 def _links(conn: Connection, things: set[Thing]) -> list[tuple[Thing, Thing, Hop]]:
-    by_table: dict[str, list[int]] = {}
+    wanted: dict[str, list[int]] = {table: [] for table in _FROM}
     for table, key in sorted(things):
-        by_table.setdefault(table, []).append(key)
-    found = []
-    for table, keys in by_table.items():
-        for start in range(0, len(keys), _PORTION):
-            rows = conn.execute(_LINKS, {"table": table, "keys": keys[start : start + _PORTION]}).all()
-            found += [
-                ((from_table, from_id), (to_table, to_id), Hop(kind, evidence))
-                for from_table, from_id, to_table, to_id, kind, evidence in rows
-                if kind in STRENGTH
-            ]
-    return found
+        if table in wanted:
+            wanted[table].append(key)
+    return [
+        ((from_table, from_id), (to_table, to_id), Hop(kind, evidence))
+        for from_table, from_id, to_table, to_id, kind, evidence in conn.execute(_LINKS, wanted).all()
+        if kind in STRENGTH
+    ]
 
 
 def _runs(conn: Connection, things: set[Thing]) -> list[tuple[Thing, Thing, Hop]]:
