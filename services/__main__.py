@@ -2,6 +2,7 @@
 
 import sys
 
-from services.cli import main
+from services.cli import configure_logging, main
 
+configure_logging()
 sys.exit(main())

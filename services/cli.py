@@ -33,7 +33,6 @@ class BadInput(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     options = _parser().parse_args(arguments, argparse.Namespace(config=None, store=None))
-    _log()
     try:
         return int(options.act(options))
     except (ConfigError, BadInput, BadFilter, PortTaken, NotTheDemos) as error:
@@ -102,7 +101,8 @@ def _show_parser(shows: argparse.ArgumentParser) -> None:
     form.add_argument("--md", action="store_true", help="as Markdown")
 
 
-def _log() -> None:
+def configure_logging() -> None:
+    """Log to standard error, with every secret taken out; called by the command itself, not by who imports it."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(redaction.RedactingFilter())
     logging.basicConfig(
