@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, cast, select
+from sqlalchemy import Connection, Text, and_, case, cast, func, or_, select
 
 from services.config import Config
 from services.environments import resolve
@@ -76,16 +76,21 @@ def _counts(known: Sequence[dict[str, Any]]) -> dict[str, int]:
 
 
 def _query(filters: Filters) -> Any:
-    """Workspaces with the counts of their newest serial, found by the identity `workspace#serial`."""
-    newest = and_(
-        version.c.source_id == workspace.c.source_id,
-        version.c.kind == "state-version",
-        version.c.native_id == workspace.c.native_id + "#" + cast(workspace.c.serial, Text),
-    )
+    """Workspaces with the counts of their newest serial, found by the identity `workspace#serial`.
+
+    A state that was replaced by one of another lineage counts its serials anew: `workspace#serial#lineage`, while the
+    serial of that number of the lineage before keeps its identity, and is not taken for the newest.
+    """
+    other = version.alias("of_another_lineage")
+    serial = workspace.c.native_id + "#" + cast(workspace.c.serial, Text)
     counts = [column for column in detail.c if column.name not in ("version_id", "lineage")]
-    query = r.identified(workspace).add_columns(project.c.path, version.c.author.label("applied_by"), *counts)
+    author = case((detail.c.version_id.is_not(None), func.coalesce(other.c.author, version.c.author)))
+    query = r.identified(workspace).add_columns(project.c.path, author.label("applied_by"), *counts)
     query = query.outerjoin(project, project.c.id == workspace.c.project_id)
-    query = query.outerjoin(version, newest).outerjoin(detail, detail.c.version_id == version.c.id)
+    query = query.outerjoin(version, _serial_of(version, serial))
+    query = query.outerjoin(other, _serial_of(other, serial + "#" + workspace.c.lineage))
+    same = or_(other.c.id.is_not(None), workspace.c.lineage.is_(None), detail.c.lineage == workspace.c.lineage)
+    query = query.outerjoin(detail, and_(detail.c.version_id == func.coalesce(other.c.id, version.c.id), same))
     return (
         query.where(
             r.all_of(
@@ -96,6 +101,12 @@ def _query(filters: Filters) -> Any:
         )
         .order_by(workspace.c.name, workspace.c.id)
         .limit(MOST_WORKSPACES)
+    )
+
+
+def _serial_of(table: Any, native_id: Any) -> Any:
+    return and_(
+        table.c.source_id == workspace.c.source_id, table.c.kind == "state-version", table.c.native_id == native_id
     )
 
 

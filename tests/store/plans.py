@@ -22,17 +22,23 @@ def full_scans(connection: Connection, statement: Select[Any], large: frozenset[
     """
     compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
     sql = str(compiled)
+    processors = compiled._bind_processors  # what a list of keys is sent as, for example
+    given = {name: processors.get(name, _as_it_is)(value) for name, value in compiled.params.items()}
     if connection.dialect.name == "sqlite":
-        values = tuple(compiled.params[name] for name in compiled.positiontup or ())
+        values = tuple(given[name] for name in compiled.positiontup or ())
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
         return list(_sqlite_scans([row[3] for row in plan], sql, large))
     _switch(connection, "off")
     try:
-        plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", compiled.params).scalar_one()
+        plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", given).scalar_one()
     finally:
         _switch(connection, "on")
     (whole,) = plan if isinstance(plan, list) else json.loads(plan)
     return list(_postgresql_scans(whole["Plan"], large, cut=False))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _switch(connection: Connection, to: str) -> None:
