@@ -73,9 +73,11 @@ def _truth(answer: Answer) -> Html:
     """The one line: how much needs somebody, and whether the picture can be trusted."""
     counts = answer.data["counts"]
     need = counts["red"] + counts["amber"]
-    first: list[object] = [sign("failed" if counts["red"] else "warning" if need else "succeeded")]
-    first.append(f"{need} {'needs' if need == 1 else 'need'} somebody" if need else "Nothing needs anybody")
-    parts: list[object] = [tag("h1", *first)]
+    fresh = bool(answer.sources) and all(one.status is Freshness.FRESH for one in answer.sources)
+    calm = ("succeeded", "Nothing needs anybody") if fresh else ("unknown", "Not known whether anything needs somebody")
+    bad = ("failed" if counts["red"] else "warning", f"{need} {'needs' if need == 1 else 'need'} somebody")
+    state, said = bad if need else calm
+    parts: list[object] = [tag("h1", sign(state), said)]
     for name, said in (("new", "new"), ("late", "late"), ("drifted", "drifted"), ("waiting", "waiting")):
         if counts[name]:
             parts.append(tag("span", tag("b", counts[name]), " ", components.term(name, said)))

@@ -26,6 +26,12 @@ def test_a_calm_day_says_that_nothing_needs_anybody(store, fresh, visit):
     assert "Nothing changed since the standup of Tue 24 Nov, 09:30" in page
 
 
+def test_before_anything_was_read_today_is_not_calm_but_not_known(store, visit):
+    page = shown(visit())
+    assert "Not known whether anything needs somebody" in page
+    assert "Nothing needs anybody" not in page
+
+
 def test_the_one_line_of_truth_counts_what_needs_somebody(store, fresh, visit):
     with store.write() as conn:
         a_problem(conn, kind="drift", state="warning", severity="amber")
